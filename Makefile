@@ -1,0 +1,48 @@
+# Two doors: `make demo` shows what Reverie does, `make test` checks that it does it.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-all lint types results bench bench-peers clean
+
+demo: .venv/demo
+	$(BIN)/reverie demo
+
+test: .venv/dev lint types
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/dev lint types
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+results: .venv/dev
+	$(BIN)/python benchmarks/reproduce.py
+
+bench: .venv/dev .venv-peers/ready
+	$(BIN)/python benchmarks/speed.py
+
+bench-peers: .venv-peers/ready
+
+.venv/demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ .venv/demo
+
+.venv-peers/ready: benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-peers

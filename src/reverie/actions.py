@@ -1,0 +1,360 @@
+"""What a person does with a trained model: each action draws a picture and returns the numbers in it.
+
+Every action works for any model that has what it needs (codes, samples, a density), and says so where it does not.
+Pictures go to the run's ``pictures`` folder, for light pages and with a ``.dark`` twin, unless ``out`` names a file.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from reverie import latent
+from reverie.engine.noise import ItemNoise
+from reverie.errors import UsageError, suggest
+from reverie.latent import decode_means
+from reverie.metrics.figures import Figure
+from reverie.report import plots, sheets
+from reverie.report.sheets import Axis
+from reverie.report.theme import Name
+from reverie.trained import Trained, codes_of
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an action made.
+
+    Args:
+        files: the pictures and tables that were written.
+        images: the pictures as pixels, uint8 (N, C, H, W), where there are any.
+        figures: what was measured.
+        values: other numbers, by name.
+    """
+
+    files: list[Path]
+    images: Tensor | None = None
+    figures: list[Figure] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def _save(trained: Trained, name: str, out: Path | None, draw: Callable[[Name], Image.Image]) -> list[Path]:
+    text = {"Title": name, "Software": "Reverie", "Source": trained.name}
+    if out is not None:
+        if out.suffix.lower() != ".png":
+            raise UsageError(f"--out {out}: a picture is written as PNG; give a name that ends in .png")
+        return [sheets.save(draw("light"), out, **text)]
+    return list(sheets.both(trained.folder / "pictures" / f"{name}.png", draw, **text))
+
+
+def sample(
+    trained: Trained, n: int = 64, *, seed: int = 0, temperature: float = 1.0, out: Path | None = None
+) -> Result:
+    """Draw new images from the model; sample i is the same whatever n is.
+
+    Args:
+        trained: a model that draws.
+        n: how many.
+        seed: of the noise.
+        temperature: scales the prior's standard deviation.
+        out: a PNG to write instead of the run's own.
+
+    Raises:
+        UsageError: the model draws nothing, or n is below 1.
+    """
+    sampler = trained.sampler()
+    if n < 1:
+        raise UsageError(f"The number of samples must be at least 1; got {n}.")
+    parts = [range(first, min(first + 256, n)) for first in range(0, n, 256)]
+    with torch.no_grad():
+        drawn = [sampler.sample(len(p), ItemNoise((seed, "sample"), p), temperature=temperature) for p in parts]
+    images = trained.pixels(torch.cat(drawn))
+    caption = f"{trained.name}, {n} draws from the prior, seed {seed}, temperature {temperature:g}"
+    files = _save(trained, "samples", out, lambda t: sheets.sheet(images, title="Samples", caption=caption, theme=t))
+    return Result(files, images)
+
+
+def reconstruct(
+    trained: Trained, images: str | Path | None = None, *, n: int = 20, out: Path | None = None
+) -> Result:
+    """Encode and decode images: a person's own, or the first test images.
+
+    Args:
+        trained: a model with codes.
+        images: an image, a folder, or anything that ``--data`` takes.
+        n: at most so many.
+        out: a PNG to write instead of the run's own.
+
+    Returns:
+        Pictures, and the squared error of each image, per pixel of [0, 1].
+    """
+    model = trained.autoencoder("reconstruct")
+    pixels = trained.images(images, n).pixels
+    restored = trained.pixels(decode_means(model, codes_of(trained, pixels, "reconstruct")))
+    errors = ((pixels.float() - restored.float()) / 255).square().flatten(1).mean(1).tolist()
+    unit = "squared error per pixel of [0, 1]"
+    files = _save(
+        trained,
+        "reconstructions",
+        out,
+        lambda t: sheets.pairs(pixels, restored, errors, title="Reconstructions", unit=unit, theme=t),
+    )
+    return Result(files, restored, values={"squared_error_per_pixel": errors})
+
+
+def one_image(trained: Trained, which: str | int) -> Tensor:
+    """An image by its number among the test images, or by its file; pixels (1, C, H, W)."""
+    if isinstance(which, int) or str(which).isdigit():
+        number, count = int(which), len(trained.data.test)
+        if number >= count:
+            raise UsageError(f"There is no test image {number}; they are numbered 0 to {count - 1}.")
+        return trained.data.test.pixels[number : number + 1]
+    return trained.images(which, 1).pixels
+
+
+def interpolate(
+    trained: Trained,
+    a: str | int = 0,
+    b: str | int = 1,
+    *,
+    steps: int = 12,
+    path: Literal["linear", "spherical"] = "spherical",
+    out: Path | None = None,
+) -> Result:
+    """Walk from the code of one image to that of another: a strip, and an animation that goes forth and back.
+
+    Args:
+        trained: a model with codes.
+        a: the number of a test image, or an image file.
+        b: the same.
+        steps: pictures on the way, with both ends.
+        path: a straight line, or a great circle, which keeps the length of the code.
+        out: a PNG to write instead of the run's own; the GIF lies beside it.
+    """
+    model = trained.autoencoder("interpolate")
+    codes = codes_of(trained, torch.cat([one_image(trained, a), one_image(trained, b)]), "interpolate")
+    images = trained.pixels(decode_means(model, latent.path(codes[0], codes[1], steps, path)))
+    labels = [f"{i / (steps - 1):.2f}" for i in range(steps)]
+    title = f"From image {a} to image {b}"
+    caption = f"{trained.name}, {path} path between two codes"
+    files = _save(
+        trained, "interpolation", out, lambda t: sheets.strip(images, title=title, labels=labels, caption=caption, theme=t)
+    )
+    gif = sheets.animation(images, files[0].with_suffix(".gif"))
+    return Result([*files, gif], images)
+
+
+def manifold(
+    trained: Trained,
+    *,
+    points: tuple[int, int] = (15, 15),
+    x: Pair | None = None,
+    y: Pair | None = None,
+    kind: Literal["probability", "linear"] = "probability",
+    axes: tuple[int, int] = (0, 1),
+    out: Path | None = None,
+) -> Result:
+    """Decode a grid of codes as one continuous picture.
+
+    Args:
+        trained: a model with codes of two or more numbers; those that are not drawn are 0.
+        points: along the first and the second axis.
+        x: where the first axis starts and ends: probabilities (0.05 and 0.95) or coordinates (-4 and 4).
+        y: the same for the second axis, which runs upwards.
+        kind: evenly in probability under the prior, or evenly in space.
+        axes: which two numbers of the code.
+        out: a PNG to write instead of the run's own.
+    """
+    model = trained.autoencoder("draw a manifold")
+    default = (0.05, 0.95) if kind == "probability" else (-4.0, 4.0)
+    (x_low, x_high), (y_low, y_high) = x or default, y or default
+    if kind == "probability":
+        across, _ = latent.grid_by_probability(points[0], 2, x_low, x_high)
+        _, up = latent.grid_by_probability(2, points[1], y_low, y_high)
+    else:
+        across, up = latent.grid_linear(x_low, x_high, points[0], y_low, y_high, points[1])
+    images = trained.pixels(decode_means(model, latent.plane(across, up, latent=model.latent, axes=axes)))
+    spacing = "quantiles of the prior" if kind == "probability" else "a linear grid"
+    caption = f"{trained.name}, {points[0]}x{points[1]} codes on {spacing}"
+    ticks = [Axis(f"z{axis}", values.tolist()) for axis, values in zip(axes, (across, up), strict=True)]
+    files = _save(
+        trained,
+        "manifold",
+        out,
+        lambda t: sheets.manifold(images, x=ticks[0], y=ticks[1], title="Manifold", caption=caption, theme=t),
+    )
+    return Result(files, images)
+
+
+def traverse(
+    trained: Trained,
+    image: str | int = 0,
+    *,
+    dimensions: Sequence[int] | None = None,
+    span: float = 3.0,
+    steps: int = 11,
+    out: Path | None = None,
+) -> Result:
+    """Change one number of an image's code at a time, the most used ones first.
+
+    Args:
+        trained: a model with codes.
+        image: the number of a test image, or an image file.
+        dimensions: which numbers; by default the ten with the largest divergence from the prior.
+        span: from -span to span.
+        steps: pictures a row.
+        out: a PNG to write instead of the run's own.
+    """
+    model = trained.autoencoder("traverse")
+    if steps < 2 or not span > 0:
+        raise UsageError(f"A traversal needs at least 2 steps and a span above 0; got {steps} and {span:g}.")
+    with torch.no_grad():
+        divergence = model.encode(trained.observe(trained.data.test.pixels[:500])).kl().mean(0)
+    chosen = list(dimensions) if dimensions else latent.informative(divergence)[:10].tolist()
+    values = torch.linspace(-span, span, steps)
+    code = codes_of(trained, one_image(trained, image), "traverse")[0]
+    images = trained.pixels(decode_means(model, latent.traversals(code, chosen, values))).flatten(0, 1)
+    rows = [f"z{d}" + (f"  {divergence[d]:.2f} nats" if divergence[d].isfinite() else "") for d in chosen]
+    columns = [f"{value:+.1f}" for value in values.tolist()]
+    caption = f"{trained.name}, the code of image {image} with one number changed in each row"
+    files = _save(
+        trained,
+        "traversal",
+        out,
+        lambda t: sheets.sheet(images, title="Traversals", caption=caption, columns=columns, rows=rows, theme=t),
+    )
+    return Result(files, images, values={"kl": divergence.tolist()})
+
+
+def codes(trained: Trained, *, n: int = 5000, out: Path | None = None) -> Result:
+    """Draw the codes of test images by class; codes of more than three numbers through their principal components."""
+    split = trained.images(None, n)
+    points = codes_of(trained, split.pixels, "draw its codes")
+    title = f"Codes of {len(points):,} test images"
+    if points.shape[1] > 3:
+        _, _, axes = torch.linalg.svd(points - points.mean(0), full_matrices=False)
+        points, title = (points - points.mean(0)) @ axes[:2].T, f"{title}, first two principal components"
+    if points.shape[1] == 1:
+        return Result([])
+    classes = trained.data.classes
+    files = _save(
+        trained, "codes", out, lambda t: plots.scatter(points, split.labels, classes, title=title, theme=t)
+    )
+    return Result(files)
+
+
+def edit(
+    trained: Trained,
+    having: str,
+    lacking: str | None = None,
+    *,
+    images: str | Path | None = None,
+    strength: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
+    n: int = 6,
+    out: Path | None = None,
+) -> Result:
+    """Add an attribute to images: the "smile" vector, the difference of the mean codes of two groups.
+
+    Args:
+        trained: a model with codes.
+        having: examples with the attribute: a class of the data, or a folder.
+        lacking: examples without it; by default all other classes.
+        images: what is edited: an image or a folder; by default test images without the attribute.
+        strength: steps along the direction, in units of the distance between the groups.
+        n: at most so many images.
+        out: a PNG to write instead of the run's own.
+
+    Returns:
+        The strip, and how well the direction tells the two groups apart (cross-validated).
+    """
+    model = trained.autoencoder("edit")
+    with_it, without = _group(trained, having), _other_group(trained, having, lacking)
+    codes_with, codes_without = codes_of(trained, with_it, "edit"), codes_of(trained, without, "edit")
+    direction = latent.attribute_direction(codes_with, codes_without)
+    accuracy = latent.attribute_accuracy(codes_with, codes_without)
+    subjects = trained.images(images, n).pixels if images else without[:n]
+    edited = latent.edit(codes_of(trained, subjects, "edit"), direction, torch.tensor(list(strength)))
+    shown = trained.pixels(decode_means(model, edited)).flatten(0, 1)
+    columns = [f"{value:+g}" for value in strength]
+    caption = f"towards {having}; the direction tells the groups apart in {accuracy:.0%} of held-out examples"
+    files = _save(
+        trained,
+        "edit",
+        out,
+        lambda t: sheets.sheet(shown, title="Edited", caption=caption, columns=columns, theme=t),
+    )
+    return Result(files, shown, values={"accuracy": accuracy, "with": len(with_it), "without": len(without)})
+
+
+def _group(trained: Trained, name: str) -> Tensor:
+    """The pixels of a class of the training images, or of a folder."""
+    classes, train = trained.data.classes, trained.data.train
+    if name in classes and train.labels is not None:
+        return train.pixels[train.labels == classes.index(name)][:2000]
+    if Path(name).exists():
+        return trained.images(name, None).pixels
+    raise UsageError(
+        f'"{name}" is neither a class of {trained.data.name} nor a folder.{suggest(name, classes)} '
+        + (f"Classes: {', '.join(classes)}." if classes else "This data has no classes; give a folder of examples.")
+    )
+
+
+def _other_group(trained: Trained, having: str, lacking: str | None) -> Tensor:
+    if lacking is not None:
+        return _group(trained, lacking)
+    classes, train = trained.data.classes, trained.data.train
+    if having not in classes or train.labels is None:
+        raise UsageError(f"Examples without the attribute are needed too: a class, or a folder; got only {having}.")
+    return train.pixels[train.labels != classes.index(having)][:2000]
+
+
+def score(
+    trained: Trained, images: str | Path | None = None, *, k: int = 50, n: int | None = None, seed: int = 0,
+    out: Path | None = None,
+) -> Result:  # fmt: skip
+    """Rank images by the importance-weighted bound of their log-likelihood: the strangest first.
+
+    Args:
+        trained: a likelihood model.
+        images: an image, a folder, or anything that ``--data`` takes; by default the test images.
+        k: importance samples for each image.
+        n: at most so many images.
+        seed: of the samples.
+        out: a PNG to write instead of the run's own.
+
+    Returns:
+        A sheet of the least likely images, and the bound in nats of each image in the order given.
+    """
+    trained.density()
+    if k < 1:
+        raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
+    pixels = trained.images(images, n).pixels
+    bounds = torch.cat([_bounds(trained, pixels, range(first, min(first + 50, len(pixels))), k, seed)
+                        for first in range(0, len(pixels), 50)])  # fmt: skip
+    order = bounds.argsort()
+    shown = order[:24]
+    labels = [f"{bounds[i]:.1f}" for i in shown]
+    caption = f"{trained.name}, log-likelihood bound in nats, K = {k}, of {len(pixels):,} images"
+    strange = pixels[shown]
+    files = _save(
+        trained, "score", out,
+        lambda t: sheets.pairs(strange, _restored(trained, strange), [float(b) for b in labels],
+                               title="Least likely images", unit=caption, theme=t),
+    )  # fmt: skip
+    return Result(files, values={"bound": bounds.tolist(), "order": order.tolist(), "unit": "nats"})
+
+
+def _restored(trained: Trained, pixels: Tensor) -> Tensor:
+    return trained.pixels(decode_means(trained.autoencoder("score"), codes_of(trained, pixels, "score")))
+
+
+@torch.no_grad()
+def _bounds(trained: Trained, pixels: Tensor, items: range, k: int, seed: int) -> Tensor:
+    x = trained.observe(pixels[items.start : items.stop])
+    bound: Tensor = trained.model.log_prob(x, ItemNoise((seed, "score"), items, (0, k, k)), k=k).value  # type: ignore[operator]
+    return bound

@@ -1,0 +1,75 @@
+"""Two runs side by side: their figures, ranked only where the protocols are equal, and both their pictures."""
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from reverie.errors import UsageError
+from reverie.evaluation import compare, read_figures
+from reverie.metrics.figures import Figure
+from reverie.report import sheets
+from reverie.runs import Run
+
+LOWER_IS_BETTER = ("squared_error", "squared_error_per_pixel", "bits_per_dimension")
+HIGHER_IS_BETTER = ("elbo", "importance_bound", "psnr", "knn_accuracy")
+
+
+def side_by_side(first: Run, second: Run) -> list[dict[str, Any]]:
+    """A row for each figure that both runs have.
+
+    Raises:
+        UsageError: a run has no figures yet, or the two have none in common.
+    """
+    for run in (first, second):
+        if not read_figures(run.folder):
+            raise UsageError(f"{run.name} has no figures yet; measure it with: reverie evaluate {run.folder}")
+    rows = [
+        _row(a, b, differ, (first.name, second.name))
+        for a, b, differ in compare(read_figures(first.folder), read_figures(second.folder))
+    ]
+    if not rows:
+        raise UsageError(f"{first.name} and {second.name} have no figure in common.")
+    return rows
+
+
+def _row(a: Figure, b: Figure, differ: list[str], names: tuple[str, str]) -> dict[str, Any]:
+    verdict = f"not comparable: {', '.join(differ)} differ" if differ else _verdict(a, b, names)
+    words = f"{a.name:26} {_amount(a):>22} {_amount(b):>22}  {a.unit}; {verdict}"
+    return {"name": a.name, "values": [a.value, b.value], "differ": differ, "verdict": verdict, "words": words}
+
+
+def _amount(figure: Figure) -> str:
+    error = "" if figure.standard_error is None else f" ± {figure.standard_error:.2g}"
+    return f"{figure.value:.5g}{error}"
+
+
+def _verdict(a: Figure, b: Figure, names: tuple[str, str]) -> str:
+    """Who is better, where better has a meaning and the difference is beyond two standard errors."""
+    if a.name not in LOWER_IS_BETTER + HIGHER_IS_BETTER:
+        return "no ranking"
+    noise = 2 * ((a.standard_error or 0) ** 2 + (b.standard_error or 0) ** 2) ** 0.5
+    if abs(a.value - b.value) <= noise:
+        return "equal within two standard errors"
+    first_better = (a.value > b.value) == (a.name in HIGHER_IS_BETTER)
+    return f"{names[0] if first_better else names[1]} is better"
+
+
+def sheet(first: Run, second: Run) -> list[Path]:
+    """Both runs' sheets of one kind, one beside the other, in the second run's pictures."""
+    for name in ("reconstructions.png", "samples.png", "manifold.png"):
+        pictures = [run.folder / "pictures" / name for run in (first, second)]
+        if all(path.is_file() for path in pictures):
+            out = second.folder / "pictures" / f"beside-{first.name}-{name}"
+            return [sheets.save(_beside([Image.open(path) for path in pictures]), out)]
+    return []
+
+
+def _beside(pictures: list[Image.Image]) -> Image.Image:
+    width, height = sum(p.width for p in pictures), max(p.height for p in pictures)
+    whole = Image.new("RGB", (width, height), pictures[0].convert("RGB").getpixel((0, 0)))
+    place = 0
+    for picture in pictures:
+        whole.paste(picture.convert("RGB"), (place, 0))
+        place += picture.width
+    return whole

@@ -1,0 +1,98 @@
+"""What a source may cost: every limit in one place, and decompression that stops at it."""
+
+import io
+import zlib
+from dataclasses import dataclass
+
+from reverie.errors import DataError
+
+PIXEL_LIMIT = 50_000_000  # pixels of one image; a 79 kB PNG can hold 81 million
+DECODED_LIMIT = 4 * 2**30  # bytes of all images of a source, decoded
+FILE_LIMIT = 1_000_000  # files in a folder or archive
+RATIO_LIMIT = 200  # bytes out of one compressed byte; photographs and drawings stay below 20
+RATIO_FREE = 2**20  # bytes that may come out whatever the ratio: small files cannot hurt
+TEXT_LIMIT = 2**30  # bytes of a text
+SHOWN = 10  # broken files that one message lists
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One file that cannot be used, and why."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        """The problem on one line; control characters of a file's name are shown escaped."""
+        return f"{printable(self.path)}: {self.reason}"
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name with everything that is no printable character escaped.
+
+    Example:
+        >>> printable("cat\x00.png")
+        'cat\\x00.png'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in name)
+
+
+def size_words(count: float) -> str:
+    """Return a number of bytes in words.
+
+    Example:
+        >>> size_words(4 * 2**30)
+        '4.0 GiB'
+    """
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def check_decoded(count: int, what: str) -> None:
+    """Refuse a source whose decoded images need more than ``DECODED_LIMIT`` bytes."""
+    if count > DECODED_LIMIT:
+        raise DataError(
+            f"{printable(what)} needs more than {size_words(DECODED_LIMIT)} when decoded, which is the limit. "
+            "Give a smaller size (--size 64) or fewer images."
+        )
+
+
+def check_ratio(packed: int, unpacked: int, what: str) -> None:
+    """Refuse what unpacks to far more than images or text ever do."""
+    if unpacked > max(RATIO_FREE, RATIO_LIMIT * packed):
+        raise DataError(
+            f"{printable(what)} unpacks to more than {RATIO_LIMIT} times its {size_words(packed)}, which is the limit; "
+            "real images and texts do not. Unpack it yourself if you trust it, and give the folder."
+        )
+
+
+def gunzip(data: bytes, what: str, limit: int = DECODED_LIMIT) -> bytes:
+    """Decompress gzip data, one or more members, and stop as soon as a limit is passed.
+
+    Raises:
+        DataError: the data is broken or cut short, or unpacks to too much.
+    """
+    out, rest = io.BytesIO(), data
+    try:
+        while rest:
+            engine = zlib.decompressobj(wbits=31)  # 31: a gzip header and a checksum are expected
+            while not engine.eof:
+                piece = engine.decompress(rest, RATIO_FREE)
+                rest = engine.unconsumed_tail
+                out.write(piece)
+                check_ratio(len(data), out.tell(), what)
+                _check_unpacked(out.tell(), limit, what)
+                if not piece and not rest and not engine.eof:
+                    raise DataError(f"{printable(what)} is cut short: its gzip data ends too early. Fetch or copy it again.")
+            rest = engine.unused_data.lstrip(b"\0")  # some writers pad with zeros
+    except zlib.error as error:
+        raise DataError(f"{printable(what)} is not whole gzip data ({error}). Fetch or copy it again.") from error
+    return out.getvalue()
+
+
+def _check_unpacked(count: int, limit: int, what: str) -> None:
+    if count > limit:
+        raise DataError(f"{printable(what)} unpacks to more than {size_words(limit)}, which is the limit.")

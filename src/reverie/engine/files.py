@@ -1,0 +1,95 @@
+"""Files that are whole or not there: written beside their place, synced, renamed into it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from reverie.errors import ReverieError
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Write a file atomically: a reader, also after a crash, sees the old content or the new.
+
+    Raises:
+        ReverieError: the disk refuses; names the path and the bytes needed.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        discard(beside)
+        raise refusal(path, len(data), error) from error
+
+
+def refusal(path: Path, size: int, error: OSError) -> ReverieError:
+    """The message for a disk that refuses a write."""
+    return ReverieError(
+        f"Cannot write {path} ({size:,} bytes): {error.strerror or error}. What was saved before is whole; "
+        "free some space or choose another folder with --runs, then resume."
+    )
+
+
+def discard(path: Path) -> None:
+    """Remove a file if it is there."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as readable JSON, atomically."""
+    write(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ReverieError: it is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ReverieError(f"{path} is missing; is {path.parent} a run folder?") from error
+    except (ValueError, OSError) as error:
+        raise ReverieError(f"{path} is not readable JSON: {error}") from error
+
+
+def append_line(path: Path, value: Any) -> None:
+    """Append one object to a file of JSON lines."""
+    line = json.dumps(value, ensure_ascii=False) + "\n"
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        raise refusal(path, len(line), error) from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines; a last line that a crash cut short is left out, and a step written twice counts once."""
+    rows: dict[Any, dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        rows[row.get("step"), "test" in row] = row
+    return sorted(rows.values(), key=lambda row: row.get("step", 0))

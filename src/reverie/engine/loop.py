@@ -1,0 +1,291 @@
+"""The loop: rounds of turns, with averages, checkpoints, a guard against numbers that are not finite, and stops.
+
+One loop serves every method, because all that differs between an autoencoder and a game of two networks is the list
+of players. What the loop changes is in ``State``; that and the weights are what a checkpoint holds.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reverie.engine.checkpoint import Checkpoint, newest, rotate, store
+from reverie.engine.files import append_line
+from reverie.engine.stop import Stop
+from reverie.engine.turn import Job, Learner, round_of
+from reverie.errors import Diverged
+
+SKIPS = 3  # updates in a row that may be skipped before rolling back
+ROLLBACKS = 4  # times the rates may be halved before giving up
+SAVE_SECONDS = 60.0
+
+
+@dataclass
+class State:
+    """All that changes in training and is not a tensor of the model."""
+
+    step: int = 0
+    seconds: float = 0.0
+    rate: float = 1.0  # halved by each roll-back
+    rollbacks: int = 0
+    skipped: int = 0
+    best_step: int | None = None
+    best_value: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the loop tells, as it happens: to a terminal, a file, a page."""
+
+    on_step: Callable[[int, dict[str, float]], None] = lambda step, row: None
+    on_epoch: Callable[[int, nn.Module], dict[str, float]] = lambda epoch, model: {}  # measures; a loss comes first
+    on_measured: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None
+    say: Callable[[str], None] = lambda words: None
+
+
+@dataclass
+class Training:
+    """A job under way: learners, averages and state."""
+
+    job: Job
+    folder: Path
+    learners: dict[str, Learner]
+    average: nn.Module | None
+    state: State = field(default_factory=State)
+    carried: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, job: Job, folder: Path) -> "Training":
+        """A training at step 0 with the model's fresh weights."""
+        learners = {name: Learner.of(job.plan, name) for name in job.plan.model.players}
+        average = copy.deepcopy(job.model).requires_grad_(False) if job.plan.ema else None
+        return cls(job, folder, learners, average)
+
+    @property
+    def result(self) -> nn.Module:
+        """The weights to use: the average where there is one."""
+        return self.job.model if self.average is None else self.average
+
+
+def snapshot(training: Training) -> Checkpoint:
+    """Everything that is needed to go on from here, as copies."""
+    tensors = {"model": training.job.model.state_dict(), "optimizer": _optimizer_tensors(training.learners)}
+    if training.average is not None:
+        tensors["ema"] = training.average.state_dict()
+    if carried := {name: value for name, value in training.carried.items() if value is not None}:
+        tensors["carried"] = _flatten(carried)
+    copies = {file: {n: t.detach().cpu().clone() for n, t in named.items()} for file, named in tensors.items()}
+    return Checkpoint(training.state.step, copies, asdict(training.state))
+
+
+def restore(training: Training, checkpoint: Checkpoint) -> None:
+    """Go back, or on, to a checkpoint."""
+    training.job.model.load_state_dict(checkpoint.tensors["model"])
+    if training.average is not None:
+        training.average.load_state_dict(checkpoint.tensors["ema"])
+    _restore_optimizers(training.learners, checkpoint.tensors["optimizer"])
+    training.carried = _unflatten(checkpoint.tensors.get("carried", {}))
+    training.state = State(**checkpoint.state)
+
+
+def _flatten(carried: Mapping[str, Any]) -> dict[str, Tensor]:
+    tuples = {name: value if isinstance(value, tuple) else (value,) for name, value in carried.items()}
+    return {f"{name}/{i}": tensor for name, values in tuples.items() for i, tensor in enumerate(values)}
+
+
+def _unflatten(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    groups: dict[str, list[Tensor]] = {}
+    for key in sorted(tensors):
+        groups.setdefault(key.rsplit("/", 1)[0], []).append(tensors[key])
+    return {name: values[0] if len(values) == 1 else tuple(values) for name, values in groups.items()}
+
+
+def _optimizer_tensors(learners: Mapping[str, Learner]) -> dict[str, Tensor]:
+    return {
+        f"{name}/{index}/{key}": torch.as_tensor(value)
+        for name, learner in learners.items()
+        for index, slots in learner.optimizer.state_dict()["state"].items()
+        for key, value in slots.items()
+    }
+
+
+def _restore_optimizers(learners: Mapping[str, Learner], tensors: Mapping[str, Tensor]) -> None:
+    for name, learner in learners.items():
+        slots: dict[int, dict[str, Tensor]] = {}
+        for path, tensor in tensors.items():
+            player, index, key = path.split("/")
+            if player == name:
+                slots.setdefault(int(index), {})[key] = tensor
+        groups = learner.optimizer.state_dict()["param_groups"]
+        learner.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def save(training: Training, value: float | None = None) -> None:
+    """Keep a checkpoint; a lower ``value`` (a held-out loss) than any before makes it the best."""
+    state = training.state
+    if value is not None and (state.best_value is None or value < state.best_value):
+        state.best_step, state.best_value = state.step, value
+    if training.job.world.first:
+        store(training.folder, snapshot(training))
+        rotate(training.folder, state.best_step)
+
+
+def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> str:
+    """Train until the budget is spent or a stop is asked for.
+
+    Args:
+        training: where it stands; a fresh one, or one that was restored.
+        stop: looked at after every round.
+        report: who is told.
+        save_every: rounds between checkpoints; 0 saves once a minute. Epochs always end with one.
+
+    Returns:
+        ``"finished"`` or ``"stopped"``; in both cases the last checkpoint is of the last round.
+
+    Raises:
+        Diverged: rolling back and halving the rates did not help; the last good checkpoint is kept.
+    """
+    job = training.job
+    if training.state.step == 0 and not any(training.folder.glob("step-*")):
+        save(training)
+    saved_at = time.monotonic()
+    with _lanes(job) as pool:
+        while training.state.step < job.steps:
+            began = time.perf_counter()
+            logs, updated = _round(training, pool)
+            training.state.seconds += time.perf_counter() - began
+            if not updated:
+                _skip(training, report)
+            elif _due(training, job):
+                _log(training, logs, report)
+            if updated and training.state.step % job.epoch_steps == 0:
+                save(training, _epoch(training, report))
+                saved_at = time.monotonic()
+            elif _save_due(training, save_every, saved_at):
+                save(training)
+                saved_at = time.monotonic()
+            if _agreed(job, bool(stop), training.state.step):
+                save(training)
+                return "stopped"
+    save(training)
+    return "finished"
+
+
+@contextmanager
+def _lanes(job: Job) -> Iterator[ThreadPoolExecutor]:
+    torch.set_num_threads(job.threads)
+    per_lane = max(1, job.threads // job.lanes)
+    with ThreadPoolExecutor(job.lanes, initializer=torch.set_num_threads, initargs=(per_lane,)) as pool:
+        yield pool
+
+
+def _round(training: Training, pool: ThreadPoolExecutor) -> tuple[dict[str, Tensor], bool]:
+    job, state = training.job, training.state
+    factor = job.plan.schedule(state.step / max(1, job.steps)) * state.rate
+    logs, updated = round_of(job, pool, training.learners, state.step, factor, training.carried)
+    state.step += 1
+    state.skipped = 0 if updated else state.skipped + 1
+    if updated and training.average is not None:
+        _follow(training.average, job.model, job.plan.ema, state.step)
+    return logs, updated
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    # A short memory at first, so that the average does not remember the random start.
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), weight)
+    for kept, now in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(now)
+
+
+def _skip(training: Training, report: Report) -> None:
+    """Answer a round that was not finite: skip it, then go back and halve the rates, then give up."""
+    state = training.state
+    report.say(f"step {state.step}: loss or gradient is not finite; the update is skipped.")
+    if state.skipped < SKIPS:
+        return
+    checkpoint, words = newest(training.folder)
+    training.job.world.wait()
+    if checkpoint is None or state.rollbacks == ROLLBACKS:
+        raise Diverged(
+            f"Training diverged at step {state.step}: {SKIPS} updates in a row were not finite, after going back and "
+            f"halving the rates {state.rollbacks} times. The last good model is kept; try a lower --rate, or --clip 1."
+        )
+    rate, rollbacks, seconds = state.rate / 2, state.rollbacks + 1, state.seconds
+    restore(training, checkpoint)
+    training.state.rate, training.state.rollbacks, training.state.seconds = rate, rollbacks, seconds
+    report.say("\n".join([*words, f"back to step {checkpoint.step} at {rate:g} times the rate."]))
+
+
+def _due(training: Training, job: Job) -> bool:
+    every = max(1, min(50, job.steps // 200))
+    step = training.state.step
+    return step % every == 0 or step == job.steps or step % job.epoch_steps == 0
+
+
+def _log(training: Training, logs: Mapping[str, Tensor], report: Report) -> None:
+    job, state = training.job, training.state
+    if not job.world.first:
+        return
+    row = {"step": state.step, "epoch": round(state.step / job.epoch_steps, 4), "seconds": round(state.seconds, 3)}
+    row |= {name: float(value) for name, value in logs.items()}
+    append_line(training.folder.parent / "metrics.jsonl", row)
+    report.on_step(state.step, {**row, "of": job.steps})
+
+
+def _epoch(training: Training, report: Report) -> float | None:
+    """Measure on held-out images; the first figure, a loss, is what makes a checkpoint the best."""
+    job, state = training.job, training.state
+    if not job.world.first:
+        return None
+    torch.set_num_threads(job.threads)
+    figures = report.on_epoch(state.step // job.epoch_steps, training.result)
+    if not figures:
+        return None
+    row = {"step": state.step, "epoch": state.step / job.epoch_steps, "test": True, **figures}
+    append_line(training.folder.parent / "metrics.jsonl", row)
+    report.on_measured(state.step // job.epoch_steps, figures)
+    return next(iter(figures.values()))
+
+
+def _save_due(training: Training, every: int, saved_at: float) -> bool:
+    if every:
+        return training.state.step % every == 0
+    return time.monotonic() - saved_at > SAVE_SECONDS
+
+
+def _agreed(job: Job, wish: bool, step: int) -> bool:
+    """Whether any rank wants to stop; ranks ask each other every fourth round."""
+    if job.world.size == 1:
+        return wish
+    if step % 4:
+        return False
+    return bool(job.world.sum_(torch.tensor([float(wish)])).item())
+
+
+def rounds_in(training: Training, seconds: float) -> int:
+    """How many rounds fit into a time, measured on the first ones; weights are as before when it returns.
+
+    The number goes into the configuration, so that a run in minutes repeats and resumes exactly.
+    """
+    start, sample = snapshot(training), min(10.0, max(1.0, 0.03 * seconds))
+    rounds, spent = 2, 0.0
+    with _lanes(training.job) as pool:
+        while spent < sample:
+            rounds *= 2
+            began = time.perf_counter()
+            for _ in range(rounds):
+                _round(training, pool)
+            # Ranks agree on the time, so that they measure equally often and find the same number.
+            world = training.job.world
+            spent = world.sum_(torch.tensor(time.perf_counter() - began)).item() / world.size
+    restore(training, start)
+    return max(1, int(seconds * rounds / spent))

@@ -1,0 +1,190 @@
+"""One turn of one player: loss, gradient, update. A turn is a pure function of weights, step and seed.
+
+The batch of a turn is shared out over ranks (processes) and, on a processor, over lanes (threads that each run one
+share with kernels of one thread: small convolutions fill two lanes better than they fill two threads of one kernel).
+Shares add up their sums of losses over the size of the whole batch, so that uneven shares weigh what they hold.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from reverie.data.batches import Resident, indices
+from reverie.engine.noise import StepNoise, generator
+from reverie.engine.plan import Plan
+from reverie.engine.ranks import World
+from reverie.protocols import Batch
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan on a machine: everything a turn depends on, beside the weights."""
+
+    plan: Plan
+    images: Resident
+    steps: int
+    seed: int
+    device: torch.device
+    precision: str  # "bf16" or "fp32"
+    lanes: int
+    threads: int
+    world: World
+
+    @property
+    def model(self) -> nn.Module:
+        """The model as a module."""
+        model = self.plan.model
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"a plan's model must be an nn.Module; got {type(model).__name__}")
+        return model
+
+    @property
+    def epoch_steps(self) -> int:
+        """Rounds in one pass over the data."""
+        return max(1, len(self.images) // self.plan.batch // max(self.plan.model.turns.values()))
+
+
+class Share(NamedTuple):
+    """What one lane computed: sums over its rows, to be divided by the whole batch."""
+
+    gradients: list[Tensor]
+    logs: dict[str, Tensor]
+    state: Any
+
+
+class Turn(NamedTuple):
+    """Which turn: the player, the round, and the turn within the round."""
+
+    player: str
+    step: int
+    number: int
+
+
+@dataclass
+class Learner:
+    """A player's parameters and their optimizer."""
+
+    name: str
+    parameters: list[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    rates: list[float]
+
+    @classmethod
+    def of(cls, plan: Plan, name: str) -> "Learner":
+        """The learner of a player, with the recipe's optimizer."""
+        parameters = [p for p in plan.model.players[name].parameters() if p.requires_grad]
+        optimizer = plan.optimizers[name](parameters)
+        return cls(name, parameters, optimizer, [float(group["lr"]) for group in optimizer.param_groups])
+
+    def update(self, gradients: list[Tensor], factor: float) -> None:
+        """One step of the optimizer at ``factor`` times the recipe's rates."""
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+def looks_across_examples(model: nn.Module) -> bool:
+    """Whether splitting a batch would change what the model computes, or let lanes write to one buffer at once."""
+    names = ("BatchNorm", "SyncBatchNorm", "SpectralNorm", "Dropout")
+    return any(any(name in type(module).__name__ for name in names) for module in model.modules())
+
+
+def lanes_for(plan: Plan, threads: int, device: torch.device) -> int:
+    """How many lanes are fastest: one for each thread where there are convolutions, otherwise one.
+
+    Measured by ``benchmarks/speed.py``; see docs/performance.md.
+    """
+    model = plan.model
+    if device.type != "cpu" or not isinstance(model, nn.Module) or plan.whole_batch or looks_across_examples(model):
+        return 1
+    convolutional = any("Conv" in type(module).__name__ for module in model.modules())
+    return max(1, min(threads, plan.batch // 8)) if convolutional else 1
+
+
+def gradients(job: Job, pool: ThreadPoolExecutor, turn: Turn, parameters: list[nn.Parameter], state: Any) -> Share:
+    """The gradient of the mean loss over the global batch, and the means of what was logged."""
+    first, last = job.world.share(job.plan.batch)
+    lanes = job.lanes if state is None else 1
+    bounds = [first + (last - first) * lane // lanes for lane in range(lanes + 1)]
+    _seed_stray_randomness(job, turn)
+    rows = indices(len(job.images), job.plan.batch, turn.step * max(job.plan.model.turns.values()) + turn.number, job.seed)
+
+    def lane(begin: int, end: int) -> Share:
+        return _share(job, turn, rows[begin:end], begin, parameters, state)
+
+    if lanes == 1:
+        return _over_ranks(job.world, lane(first, last))
+    shares = list(pool.map(lane, bounds[:-1], bounds[1:]))
+    total = shares[0]
+    for share in shares[1:]:
+        torch._foreach_add_(total.gradients, share.gradients)
+        total = total._replace(logs={name: value + share.logs[name] for name, value in total.logs.items()})
+    return _over_ranks(job.world, total)
+
+
+def _seed_stray_randomness(job: Job, turn: Turn) -> None:
+    # Models draw from `noise`; a module that uses torch's own generator (dropout) still repeats after a resume.
+    torch.manual_seed(generator(job.seed, "stray", *turn, job.world.rank).initial_seed())
+
+
+def _share(
+    job: Job, turn: Turn, rows: Tensor, begin: int, parameters: list[nn.Parameter], state: Any
+) -> Share:
+    plan, total = job.plan, job.plan.batch
+    noise = StepNoise((job.seed, *turn), begin, total, job.device)
+    pixels, label = job.images.take(rows)
+    with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision == "bf16", cache_enabled=False):
+        x = plan.view(pixels, noise)
+        loss = plan.model.loss(turn.player, Batch(x, label, state), noise)
+        mean = loss.value.float().sum() / total
+    found = torch.autograd.grad(mean, parameters, allow_unused=True)
+    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+    logs = {"loss": loss.value, **loss.logs}
+    sums = {n: (v.detach().float().sum() if v.dim() else v.detach().float() * len(rows)) / total for n, v in logs.items()}
+    return Share(filled, sums, loss.state)
+
+
+def _over_ranks(world: World, share: Share) -> Share:
+    """Add shares up over ranks: one flat tensor, one collective."""
+    if world.size == 1:
+        return share
+    names = list(share.logs)
+    parts = [*share.gradients, *(share.logs[name].reshape(1) for name in names)]
+    flat = world.sum_(torch.cat([part.reshape(-1) for part in parts]))
+    pieces = [p.view_as(part) for p, part in zip(flat.split([p.numel() for p in parts]), parts, strict=True)]
+    count = len(share.gradients)
+    return Share(pieces[:count], {n: p[0] for n, p in zip(names, pieces[count:], strict=True)}, share.state)
+
+
+def apply(job: Job, learner: Learner, share: Share, factor: float) -> bool:
+    """Update a player unless loss or gradient is not finite; whether it was updated."""
+    norm = torch.nn.utils.get_total_norm(share.gradients, foreach=True)
+    if not bool(torch.isfinite(norm + share.logs["loss"])):
+        return False
+    if job.plan.clip:
+        torch._foreach_mul_(share.gradients, torch.clamp(job.plan.clip / (norm + 1e-6), max=1.0))
+    learner.update(share.gradients, factor)
+    return True
+
+
+def round_of(
+    job: Job, pool: ThreadPoolExecutor, learners: Mapping[str, Learner], step: int, factor: float, carried: dict[str, Any]
+) -> tuple[dict[str, Tensor], bool]:
+    """All turns of all players in one round; the logs, and whether every update was made."""
+    logs: dict[str, Tensor] = {}
+    several = len(learners) > 1
+    for name, learner in learners.items():
+        for number in range(job.plan.model.turns[name]):
+            share = gradients(job, pool, Turn(name, step, number), learner.parameters, carried.get(name))
+            if not apply(job, learner, share, factor):
+                return logs, False
+            carried[name] = share.state
+            logs |= {f"{name}/{key}" if several else key: value for key, value in share.logs.items()}
+    return logs, True

@@ -1,0 +1,56 @@
+"""Every error a person can meet: one message that names the thing and the way out, and an exit code.
+
+========================  ====
+class                     exit
+========================  ====
+ReverieError                 1
+UsageError                   2
+DataError                    3
+Diverged                     4
+Interrupted                130
+========================  ====
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ReverieError(Exception):
+    """Something failed, and the message says what to do about it."""
+
+    exit_code = 1
+
+
+class UsageError(ReverieError):
+    """The call itself is wrong: an unknown name, an argument out of its range."""
+
+    exit_code = 2
+
+
+class DataError(ReverieError):
+    """The data is missing, broken, too large, or not of the kind that was asked for."""
+
+    exit_code = 3
+
+
+class Diverged(ReverieError):
+    """Training met numbers that are not finite, and rolling back did not help."""
+
+    exit_code = 4
+
+
+class Interrupted(ReverieError):
+    """A signal stopped the work; what was done is saved."""
+
+    exit_code = 130
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean "…"?`` for the known word nearest to ``word``, or nothing.
+
+    Example:
+        >>> suggest("vae-cnov", ["vae-conv", "ae-mlp"])
+        ' Did you mean "vae-conv"?'
+    """
+    close = get_close_matches(word, list(known), n=1)
+    return f' Did you mean "{close[0]}"?' if close else ""

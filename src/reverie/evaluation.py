@@ -1,0 +1,133 @@
+"""Measuring a trained model on its test images: every figure with its protocol, into ``eval.json``."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reverie.actions import Result
+from reverie.data.views import bits_hash
+from reverie.engine.files import read_json, write_json
+from reverie.errors import UsageError
+from reverie.metrics.figures import Figure, comparable
+from reverie.metrics.likelihood import evaluate_likelihood
+from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
+from reverie.metrics.separability import evaluate_separability
+from reverie.protocols import Autoencoder, LatentDensity
+from reverie.trained import Trained
+
+REFERENCES = 10_000  # training codes that neighbours are looked for among
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def evaluate(
+    trained: Trained, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None
+) -> Result:
+    """Measure everything that the model can be measured by, and write ``eval.json``.
+
+    Args:
+        trained: the model.
+        k: importance samples for each image, for the bound of a likelihood model.
+        n: the first n test images; all by default.
+        should_stop: asked between batches.
+
+    Raises:
+        UsageError: k or n is below 1.
+    """
+    if k < 1:
+        raise UsageError(f"--k: the number of importance samples must be at least 1; got {k}.")
+    if n is not None and n < 1:
+        raise UsageError(f"--n: the number of test images must be at least 1; got {n}.")
+    test = trained.images(None, n).pixels
+    protocol = _protocol(trained, len(test))
+    figures: list[Figure] = []
+    if isinstance(trained.model, LatentDensity):
+        x = trained.view.still(test)
+        stop = should_stop or never
+        figures += evaluate_likelihood(trained.model, x, protocol=protocol, k=k, should_stop=stop)
+    if isinstance(trained.model, Autoencoder):
+        figures += _codes(trained, trained.model, test, protocol)
+    write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in figures]})
+    return Result([trained.folder / "eval.json"], figures=figures)
+
+
+def _protocol(trained: Trained, n: int) -> dict[str, str | int | float]:
+    data = trained.data
+    protocol: dict[str, str | int | float] = {
+        "data": data.name,
+        "shape": "x".join(map(str, data.spec.shape)),
+        "split": f"test of {data.split}",
+        "images": f"first {n:,} of {len(data.test):,}",
+        "view": trained.view.protocol,
+        "data_sha256": data.fingerprint()[:16],
+    }
+    if trained.view.binary:
+        protocol["bits_sha256"] = bits_hash(data.test)[:16]
+    return protocol
+
+
+def _codes(trained: Trained, model: Autoencoder, test: Tensor, protocol: dict[str, Any]) -> list[Figure]:
+    """Reconstruction and separability beside principal components of the same number."""
+    view, data = trained.view, trained.data
+
+    def to_unit(x: Tensor) -> Tensor:
+        return x if view.name in ("unit", "bits") else (x + 1) / 2
+
+    x, train = view.still(test), view.still(data.train.pixels[:REFERENCES])
+    figures = evaluate_reconstruction(model, x, to_unit=to_unit, protocol=protocol)
+    dimensions = min(model.latent, train[0].numel(), len(train) - 1)
+    baseline = {**protocol, "fitted_on": f"first {len(train):,} training images"}
+    figures += evaluate_pca(train, x, dimensions, to_unit=to_unit, protocol=baseline)
+    labels, truth = data.train.labels, data.test.labels
+    if labels is not None and truth is not None and len(data.classes) > 1:
+        known, asked = (train, labels[: len(train)]), (x, truth[: len(x)])
+        neighbours = min(10, len(train))
+        figures += evaluate_separability(model, known, asked, protocol=protocol, k=neighbours)
+    return figures
+
+
+@torch.no_grad()
+def watch(trained: Trained, items: int) -> dict[str, float]:
+    """What is looked at after each epoch, on the first test images; the first figure is a loss.
+
+    A likelihood model's loss is the negative elbo at one draw an image; an autoencoder's is its squared error.
+    """
+    from reverie.engine.noise import ItemNoise
+
+    x = trained.view.still(trained.images(None, items).pixels)
+    model, found = trained.model, []
+    for first in range(0, len(x), 500):
+        part = x[first : first + 500]
+        noise = ItemNoise(("watch",), range(first, first + len(part)))
+        found.append(_watched(model, part, noise))
+    return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
+
+
+def _watched(model: Any, x: Tensor, noise: Any) -> dict[str, Tensor]:
+    if isinstance(model, LatentDensity) and isinstance(model, Autoencoder):
+        posterior = model.encode(x)
+        z, _ = posterior.draw(noise)
+        likelihood, kl = model.decode(z.squeeze(1)).log_prob(x), posterior.kl().sum(1)
+        return {"test_loss": kl - likelihood, "test_reconstruction": -likelihood, "test_kl": kl}
+    if isinstance(model, Autoencoder):
+        restored = model.decode(model.encode(x).mean).mean
+        return {"test_loss": (restored - x).square().flatten(1).sum(1)}
+    return {}
+
+
+def read_figures(folder: Any) -> list[Figure]:
+    """The figures of a run's ``eval.json``; none if it was not evaluated."""
+    path = folder / "eval.json"
+    return [Figure.from_json(entry) for entry in read_json(path)["figures"]] if path.exists() else []
+
+
+def compare(first: list[Figure], second: list[Figure]) -> list[tuple[Figure, Figure, list[str]]]:
+    """Figures of two runs side by side, with the parts of the protocol that differ: no verdict where any does."""
+    by_name = {figure.name: figure for figure in second}
+    pairs = [(figure, by_name[figure.name]) for figure in first if figure.name in by_name]
+    return [(a, b, comparable(a, b)) for a, b in pairs]

@@ -1,0 +1,69 @@
+"""The end of an epoch and the end of a run: figures, pictures, model card and report."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch import nn
+
+from reverie.data import ImageData
+from reverie.engine.noise import ItemNoise
+from reverie.engine.plan import Plan
+from reverie.engine.turn import Job
+from reverie.evaluation import watch
+from reverie.latent import decode_means
+from reverie.protocols import Autoencoder, Sampler
+from reverie.report import card, page, sheets
+from reverie.runs import Run
+from reverie.trained import Trained, codes_of
+
+QUICK_K, QUICK_N = 50, 1000  # of the evaluation that ends a run; `reverie evaluate` measures on all test images
+SHEETS = 40  # pictures of progress in a run, at most
+
+
+def on_epoch(run: Run, data: ImageData, plan: Plan, job: Job) -> Callable[[int, nn.Module], dict[str, float]]:
+    """What happens after each epoch: held-out figures, and a sheet that always shows the same noise."""
+    epochs = max(1, job.steps // job.epoch_steps)
+
+    def act(epoch: int, model: nn.Module) -> dict[str, float]:
+        trained = Trained(run.name, run.folder, model, plan.view, data, "")
+        was_training = model.training
+        model.eval()
+        figures = watch(trained, plan.watch)
+        if epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs:
+            _progress_sheet(trained, epoch, epoch * job.epoch_steps)
+        model.train(was_training)
+        return figures
+
+    return act
+
+
+def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:
+    """Samples from the same noise, or reconstructions of the same images where nothing can be sampled."""
+    import torch
+
+    model = trained.model
+    with torch.no_grad():
+        if isinstance(model, Sampler):
+            x = model.sample(36, ItemNoise((0, "sample"), range(36)))
+        elif isinstance(model, Autoencoder):
+            x = decode_means(model, codes_of(trained, trained.data.test.pixels[:36], "reconstruct"))
+        else:
+            return
+    image = sheets.sheet(trained.pixels(x), title=f"Epoch {epoch}", caption=f"{trained.name}, step {step:,}")
+    sheets.save(image, trained.folder / "samples" / f"{step:06d}.png", Title=f"step {step}")
+
+
+def finish(run: Run, data: ImageData, say: Callable[[str], None]) -> None:
+    """Measure quickly, draw the recipe's pictures, and write report and model card."""
+    done = Run(run.folder)
+    done.__dict__["data"] = replace(data)
+    say("measuring and drawing ...")
+    done.evaluate(k=QUICK_K, n=QUICK_N)
+    done.draw()
+    write_pages(done)
+
+
+def write_pages(run: Run) -> None:
+    """Write the report and the model card from what lies in the run folder."""
+    page.write_page(run.folder)
+    card.write_card(run.folder)

@@ -1,0 +1,200 @@
+"""Log-likelihood of a latent-variable model: the bounds, what they are made of, and how sure they are.
+
+Every image has noise of its own, so no figure depends on the size of a batch or a chunk. Densities are
+float32; everything over draws and images is float64. See ``docs/likelihood.md``.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reverie.engine.noise import ItemNoise
+from reverie.errors import DataError, Diverged, Interrupted, UsageError
+from reverie.metrics.batches import batches, evaluating
+from reverie.metrics.figures import Figure, Protocol, mean_figure
+from reverie.objectives.elbo import LogMeanExp
+from reverie.protocols import Autoencoder, LatentDensity, Posterior
+
+MEMORY = 256 * 2**20  # bytes that a batch of draws may take
+ACTIVE = 0.01  # the variance above which a latent dimension counts as active (Burda et al. 2016)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What is known of each of N images, in nats, float64."""
+
+    log_likelihood: Tensor  # (N,) mean of log p(x|z) over the draws
+    kl: Tensor  # (N, D) exact, or (N, 1) from the draws
+    bound: Tensor  # (N,) importance-weighted, K draws
+    effective: Tensor  # (N,) effective number of draws
+    means: Tensor  # (N, D) of the posterior, or (N, 0)
+
+
+def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not depend on, and how to stop
+    model: LatentDensity,
+    x: Tensor,
+    *,
+    protocol: Protocol,
+    k: int = 1000,
+    seed: int = 0,
+    batch: int = 20,
+    chunk: int = 25,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Figure]:
+    """Measure the bounds of ``log p(x)`` on images, with K draws from the posterior of each.
+
+    ``elbo = E_q[log p(x|z)] - KL``; ``importance_bound = log 1/K sum_k p(x, z_k) / q(z_k|x)``, with the mean
+    effective number of draws; the two parts of the elbo apart; the number of latent dimensions whose mean
+    varies, ``Var_x(E_q z) > 0.01``; and, for models of 8-bit levels, bits per dimension,
+    ``-importance_bound / (D log 2)``. Source: Burda et al. 2016, 1509.00519.
+
+    Args:
+        model: has a latent density.
+        x: (N, C, H, W), in the model's own space; binary images are those same bits that are encoded.
+        protocol: what the caller knows: data, split, binarisation ... ``values`` ("binary", "256 levels" or
+            "continuous") where the model's observations do not tell; ``range`` of continuous values.
+        k: draws for each image.
+        seed: of the draws.
+        batch: images at once, at most.
+        chunk: draws of an image at once, at most; both shrink to keep the memory bounded. Some 500 rows
+            together are fastest on a processor, whose cache they fit; a GPU wants more.
+        should_stop: asked between batches.
+
+    Raises:
+        UsageError: K is below 1, or the model has no latent density.
+        DataError: there are no images, or pixels are not the values that the model gives probabilities to.
+        Diverged: a log-probability is not finite.
+        Interrupted: ``should_stop`` said so.
+    """
+    if k < 1:
+        raise UsageError(f"The number of importance samples K must be at least 1; got {k}.")
+    if not isinstance(model, LatentDensity):
+        raise UsageError("This model gives no likelihood: it has no infer and log_weights to measure it by.")
+    values = str(protocol.get("values", _support(model, x)))
+    _check_values(x, values)
+    batch, chunk = _fit(x, batch, chunk, k * getattr(model, "latent", 64))
+    parts = []
+    with evaluating(model):
+        for items, part in batches(model, x, batch):
+            if should_stop():
+                raise Interrupted(f"The likelihood was stopped after {items.start} of {len(x)} images.")
+            parts.append(_measure(model, part, ItemNoise((seed, "likelihood"), items), k, chunk))
+    measured = _joined(parts)
+    _check_finite(measured)
+    return _figures(measured, x, k, {**protocol, "values": values, "seed": seed})
+
+
+def _measure(model: LatentDensity, x: Tensor, noise: ItemNoise, k: int, chunk: int) -> _Measured:
+    """Infer once, then weigh K draws in chunks."""
+    inferred = model.infer(x)
+    weights = LogMeanExp()
+    likelihood, ratio = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    for first in range(0, k, chunk):
+        last = min(first + chunk, k)
+        given_z, of_z = model.log_weights(x, inferred, noise.chunk(first, last, k), last - first)
+        given_z, of_z = given_z.double().cpu(), of_z.double().cpu()
+        weights.add(given_z + of_z)
+        likelihood, ratio = likelihood + given_z.sum(1), ratio + of_z.sum(1)
+    kl, means = _posterior(inferred, -ratio / weights.count)
+    return _Measured(likelihood / weights.count, kl, weights.bound(), weights.effective_sample_size(), means)
+
+
+def _posterior(inferred: object, drawn_kl: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the divergence and the mean of a posterior that tells them; else the divergence of the draws."""
+    if isinstance(inferred, Posterior):
+        return inferred.kl().double().cpu(), inferred.mean.double().cpu()
+    return drawn_kl.unsqueeze(1), drawn_kl.new_empty(len(drawn_kl), 0)
+
+
+def _joined(parts: list[_Measured]) -> _Measured:
+    return _Measured(
+        *(torch.cat(column) for column in zip(*(vars(part).values() for part in parts), strict=True))
+    )
+
+
+def _figures(measured: _Measured, x: Tensor, k: int, protocol: Protocol) -> list[Figure]:
+    unit = _unit(x, protocol)
+    kl = measured.kl.sum(1)
+    drawn = f"mean over {k} draws an image"
+    exact = "KL in closed form" if measured.means.shape[1] else "KL from the draws"
+    weighted = {**protocol, "K": k}
+    figures = [
+        mean_figure("elbo", measured.log_likelihood - kl, unit, protocol, f"lower bound; {drawn}, {exact}"),
+        mean_figure("importance_bound", measured.bound, unit, weighted, "lower bound; rises with K"),
+        mean_figure("reconstruction", -measured.log_likelihood, unit, protocol, f"-log p(x|z); {drawn}"),
+        mean_figure("kl", kl, "nats per image", protocol, _largest(measured.kl.mean(0))),
+        mean_figure("effective_sample_size", measured.effective, "draws", weighted, f"of {k}"),
+    ]
+    if measured.means.shape[1] and len(x) > 1:
+        figures.append(_active_units(measured.means, protocol))
+    if protocol["values"] == "256 levels":
+        bits = -measured.bound / (x[0].numel() * math.log(2))
+        note = "upper bound; falls with K"
+        figures.append(mean_figure("bits_per_dimension", bits, "bits per dimension", weighted, note))
+    return figures
+
+
+def _active_units(means: Tensor, protocol: Protocol) -> Figure:
+    active = float((means.var(0) > ACTIVE).sum())
+    note = f"of {means.shape[1]}; Var_x(E_q z) > {ACTIVE}"
+    return Figure("active_units", active, "latent dimensions", None, {**protocol, "n": len(means)}, note)
+
+
+def _largest(kl: Tensor, shown: int = 20) -> str:
+    """The divergence of each dimension in words, largest first."""
+    if len(kl) == 1:
+        return ""
+    ordered = kl.sort(descending=True).values[:shown]
+    more = f" ... ({len(kl)} in all)" if len(kl) > shown else ""
+    return "by dimension: " + " ".join(f"{value:.2f}" for value in ordered.tolist()) + more
+
+
+def _unit(x: Tensor, protocol: Protocol) -> str:
+    if protocol["values"] != "continuous":
+        return "nats per image"
+    span = protocol.get("range", "[-1, 1]" if x.min() < 0 else "[0, 1]")
+    return f"nats per image, density of values in {span}"
+
+
+def _support(model: LatentDensity, x: Tensor) -> str:
+    """Ask the model's own observations which values they give probabilities to."""
+    if not isinstance(model, Autoencoder) or not len(x):
+        return "unknown"
+    with evaluating(model):
+        ((_, part),) = batches(model, x[:1], 1)
+        return getattr(model.decode(model.encode(part).mean), "support", "unknown")
+
+
+def _check_values(x: Tensor, values: str) -> None:
+    if not len(x):
+        raise DataError("There are no images to measure the likelihood of.")
+    if values == "binary" and not ((x == 0) | (x == 1)).all():
+        raise DataError(
+            f"A Bernoulli model gives probabilities to 0 and 1 only; the images hold values from "
+            f"{x.min():.3g} to {x.max():.3g}. Binarise them."
+        )
+    levels = (x.double() + 1) * 127.5
+    if values == "256 levels" and not ((levels - levels.round()).abs().max() < 1e-3 and x.abs().max() <= 1):
+        raise DataError(
+            "A model of 256 levels needs pixels v / 127.5 - 1, v from 0 to 255; these are others."
+        )
+
+
+def _check_finite(measured: _Measured) -> None:
+    total = measured.log_likelihood + measured.bound + measured.kl.sum(1)
+    bad = (~total.isfinite()).nonzero().flatten()
+    if len(bad):
+        raise Diverged(
+            f"The log-likelihood of {len(bad)} of {len(total)} images is not finite, image {int(bad[0])} "
+            f"first. Look for NaN in the weights or the data, or evaluate an earlier checkpoint."
+        )
+
+
+def _fit(x: Tensor, batch: int, chunk: int, noise_per_image: int) -> tuple[int, int]:
+    """Shrink the batch until its noise fits, and the chunk until its activations do: 32 images' worth a row."""
+    batch = max(1, min(batch, len(x), MEMORY // (4 * noise_per_image)))
+    row = 4 * 32 * x[0].numel()
+    return batch, max(1, min(chunk, MEMORY // (row * batch)))

@@ -1,0 +1,1 @@
+"""Network builders. No losses, no distributions: shapes in, modules out."""

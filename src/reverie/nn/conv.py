@@ -1,0 +1,115 @@
+"""Convolutional encoders and decoders of the named systems. ``shape`` is that of one image, (C, H, W)."""
+
+from torch import nn
+
+from reverie.errors import UsageError
+
+Shape = tuple[int, int, int]
+
+
+def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
+    """Four 3x3 convolutions, one with stride 2, and a dense layer of 32: (B, C, H, W) to (B, outputs).
+
+    The encoder of the classic convolutional VAE; for 28x28 its last feature map is 64x14x14. The strided
+    convolution pads on the left and above, where TensorFlow's "same" pads on the right and below: its mirror
+    image.
+
+    Raises:
+        UsageError: height or width is odd.
+    """
+    channels, height, width = _even(shape)
+    return nn.Sequential(
+        nn.Conv2d(channels, 32, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(32, 64, 3, stride=2, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(64, 64, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(64, 64, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+        nn.Linear(64 * (height // 2) * (width // 2), 32),
+        nn.ReLU(inplace=True),
+        nn.Linear(32, outputs),
+    )
+
+
+def conv_vae_decoder(inputs: int, shape: Shape) -> nn.Sequential:
+    """A dense layer to half the size, a transposed and a plain convolution: (B, inputs) to (B, C, H, W).
+
+    The output has no activation: it is logits for a Bernoulli, or a mean.
+
+    Raises:
+        UsageError: height or width is odd.
+    """
+    channels, height, width = _even(shape)
+    half = (64, height // 2, width // 2)
+    return nn.Sequential(
+        nn.Linear(inputs, half[0] * half[1] * half[2]),
+        nn.ReLU(inplace=True),
+        nn.Unflatten(1, half),
+        nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(32, channels, 3, padding=1),
+    )
+
+
+def conv_autoencoder_code(shape: Shape) -> tuple[int, int, int]:
+    """Shape of the convolutional autoencoder's code, which is flattened: 8x2x2 for 28x28, 8x1x1 for 16x16.
+
+    Raises:
+        UsageError: height or width is not 16, 28, 40, ..., the sizes that strides 3, 2 and 2 give back.
+    """
+    for size in shape[1:]:
+        if size < 16 or size % 12 != 4:
+            nearest = max(16, round((size - 4) / 12) * 12 + 4)
+            raise UsageError(
+                f"The convolutional autoencoder needs sides of 16, 28, 40, 52, 64 or any 12 m + 4 pixels; "
+                f"the images are {shape[1]}x{shape[2]}. Use --size {nearest}."
+            )
+    return 8, (shape[1] - 4) // 12, (shape[2] - 4) // 12
+
+
+def conv_autoencoder_encoder(shape: Shape) -> nn.Sequential:
+    """Two strided convolutions with max-pooling: (B, C, H, W) to a flat code, (B, 32) for 28x28.
+
+    Raises:
+        UsageError: a size that the decoder could not give back.
+    """
+    conv_autoencoder_code(shape)
+    return nn.Sequential(
+        nn.Conv2d(shape[0], 16, 3, stride=3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2, stride=2),
+        nn.Conv2d(16, 8, 3, stride=2, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2, stride=1),
+        nn.Flatten(),
+    )
+
+
+def conv_autoencoder_decoder(shape: Shape) -> nn.Sequential:
+    """Three transposed convolutions and a tanh: from the flat code back to (B, C, H, W) in [-1, 1].
+
+    Raises:
+        UsageError: a size that strides 2, 3 and 2 do not give.
+    """
+    return nn.Sequential(
+        nn.Unflatten(1, conv_autoencoder_code(shape)),
+        nn.ConvTranspose2d(8, 16, 3, stride=2),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(16, 8, 5, stride=3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(8, shape[0], 2, stride=2, padding=1),
+        nn.Tanh(),
+    )
+
+
+def _even(shape: Shape) -> Shape:
+    if shape[1] % 2 or shape[2] % 2:
+        larger = max(shape[1:]) + max(shape[1:]) % 2
+        raise UsageError(
+            f"The convolutional VAE needs an even height and width; the images are {shape[1]}x{shape[2]}. "
+            f"Use --size {larger}."
+        )
+    return shape

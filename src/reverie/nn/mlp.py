@@ -1,0 +1,50 @@
+"""Fully connected networks."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+
+def mlp(
+    sizes: Sequence[int],
+    activation: Callable[[], nn.Module] = nn.ReLU,
+    output: Callable[[], nn.Module] | None = None,
+) -> nn.Sequential:
+    """A chain of linear layers, with an activation after each but the last: (B, sizes[0]) to (B, sizes[-1]).
+
+    Args:
+        sizes: number of inputs, of each hidden layer, and of outputs.
+        activation: makes the module between two layers.
+        output: makes the module after the last layer; None for none.
+
+    Example:
+        >>> [type(layer).__name__ for layer in mlp([784, 400, 20], output=nn.Tanh)]
+        ['Linear', 'ReLU', 'Linear', 'Tanh']
+    """
+    layers: list[nn.Module] = [nn.Linear(sizes[0], sizes[1])]
+    for inputs, outputs in zip(sizes[1:], sizes[2:], strict=False):
+        layers += [activation(), nn.Linear(inputs, outputs)]
+    return nn.Sequential(*layers, *([output()] if output else []))
+
+
+def mlp_encoder(
+    shape: tuple[int, ...],
+    hidden: Sequence[int],
+    outputs: int,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+) -> nn.Sequential:
+    """Images (B, *shape) to (B, outputs)."""
+    return nn.Sequential(nn.Flatten(), *mlp([math.prod(shape), *hidden, outputs], activation))
+
+
+def mlp_decoder(
+    inputs: int,
+    hidden: Sequence[int],
+    shape: tuple[int, ...],
+    activation: Callable[[], nn.Module] = nn.ReLU,
+    output: Callable[[], nn.Module] | None = None,
+) -> nn.Sequential:
+    """Codes (B, inputs) to images (B, *shape)."""
+    layers = mlp([inputs, *hidden, math.prod(shape)], activation, output)
+    return nn.Sequential(*layers, nn.Unflatten(1, shape))

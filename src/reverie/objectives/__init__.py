@@ -1,0 +1,1 @@
+"""Objectives: pure functions, per example in and per example out."""

@@ -1,0 +1,95 @@
+"""Lower bounds of the log-likelihood, per example, in nats."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def elbo(log_likelihood: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
+    """The evidence lower bound ``E_q[log p(x|z)] - beta KL(q(z|x) || p(z))``.
+
+    Source: Kingma & Welling 2014, 1312.6114; with ``beta`` other than 1, Higgins et al. 2017. With
+    ``beta`` below 1 it is no bound.
+
+    Args:
+        log_likelihood: log p(x|z) at a draw from q, (B,).
+        kl: the divergence, exact or from the same draw, (B,).
+        beta: weight of the divergence.
+
+    Returns:
+        (B,).
+
+    Raises:
+        ValueError: the two are not of one shape (B,).
+    """
+    if log_likelihood.ndim != 1 or log_likelihood.shape != kl.shape:
+        shapes = f"{tuple(log_likelihood.shape)} and {tuple(kl.shape)}"
+        raise ValueError(f"log_likelihood and kl must have one shape (B,); got {shapes}")
+    return log_likelihood - beta * kl
+
+
+def importance_bound(log_weights: Tensor) -> Tensor:
+    """The importance-weighted bound ``log 1/K sum_k w_k`` (Burda et al. 2016, 1509.00519).
+
+    It rises with K in expectation, from the evidence lower bound at K = 1 to log p(x).
+
+    Args:
+        log_weights: log p(x, z_k) - log q(z_k|x), (B, K).
+
+    Returns:
+        (B,).
+
+    Raises:
+        ValueError: ``log_weights`` is not (B, K) with K at least 1.
+    """
+    _check_weights(log_weights)
+    return torch.logsumexp(log_weights, 1) - math.log(log_weights.shape[1])
+
+
+class LogMeanExp:
+    """The importance-weighted bound of draws that come in chunks, in float64.
+
+    Divides by the number of draws that came, not by the number that were planned.
+
+    Example:
+        >>> total = LogMeanExp()
+        >>> total.add(torch.tensor([[0.0, 0.0]]))
+        >>> total.add(torch.tensor([[math.log(4.0)]]))
+        >>> round(float(total.bound().exp()), 6)  # the mean of 1, 1 and 4
+        2.0
+    """
+
+    def __init__(self) -> None:
+        """Start with no draws."""
+        self.count = 0
+        self._log_sum = torch.tensor(-math.inf, dtype=torch.float64)
+        self._log_sum_of_squares = self._log_sum
+
+    def add(self, log_weights: Tensor) -> None:
+        """Take in more log-weights of the same examples, (B, K)."""
+        _check_weights(log_weights)
+        log_weights = log_weights.double()
+        self.count += log_weights.shape[1]
+        self._log_sum = torch.logaddexp(self._log_sum.to(log_weights.device), log_weights.logsumexp(1))
+        squares = (2 * log_weights).logsumexp(1)
+        self._log_sum_of_squares = torch.logaddexp(self._log_sum_of_squares.to(log_weights.device), squares)
+
+    def bound(self) -> Tensor:
+        """``log 1/K sum_k w_k``, (B,)."""
+        self._check_drawn()
+        return self._log_sum - math.log(self.count)
+
+    def effective_sample_size(self) -> Tensor:
+        """``(sum_k w_k)^2 / sum_k w_k^2``, (B,): K for equal weights, 1 when one of them is all."""
+        self._check_drawn()
+        return torch.exp(2 * self._log_sum - self._log_sum_of_squares)
+
+    def _check_drawn(self) -> None:
+        if not self.count:
+            raise ValueError("no log-weights were added")
+
+
+def _check_weights(log_weights: Tensor) -> None:
+    if log_weights.ndim != 2 or not log_weights.shape[1]:
+        raise ValueError(f"log_weights must be (B, K) with K at least 1; got {tuple(log_weights.shape)}")

@@ -1,0 +1,55 @@
+"""What several recipes choose alike: the likelihood with the view it needs, and optimizers by name."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import nn
+
+from reverie.data import ImageSpec
+from reverie.data.views import View, bits, levels, unit
+from reverie.distributions import Bernoulli, Observation, SharedGaussian, SharedLogistic
+from reverie.engine.plan import Optimizer
+
+Likelihood = Literal["auto", "bernoulli", "gaussian", "logistic"]
+Binarise = Literal["dynamic", "static", "threshold"]
+
+
+def observe(likelihood: Likelihood, binarise: Binarise, data: ImageSpec) -> tuple[View, Observation]:
+    """The view and the observation of a likelihood: Bernoulli of bits, Gaussian of grey values with one learned
+    variance, or discretised logistic of 8-bit levels. ``auto`` takes bits for grey images, else Gaussian.
+    """
+    if likelihood == "auto":
+        likelihood = "bernoulli" if data.shape[0] == 1 else "gaussian"
+    if likelihood == "bernoulli":
+        return bits(binarise), Bernoulli
+    if likelihood == "gaussian":
+        return unit(), SharedGaussian(log_variance=-3.0)
+    return levels(), SharedLogistic()
+
+
+class TanhMean(nn.Module):
+    """A decoder whose output is squashed to [-1, 1] before it is the mean of an observation."""
+
+    def __init__(self, decoder: nn.Module) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Codes (B, D) to means (B, C, H, W); the squashing is in float32."""
+        return torch.tanh(self.decoder(z).float())
+
+
+def adam(rate: float, decay: float = 0.0) -> Optimizer:
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980) in one fused kernel; ``decay`` is the squared weights' penalty."""
+    return partial(torch.optim.Adam, lr=rate, weight_decay=decay, fused=True)
+
+
+def rmsprop(rate: float) -> Optimizer:
+    """RMSprop with the constants of Keras: smoothing 0.9, epsilon 1e-7."""
+
+    def make(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(parameters, lr=rate, alpha=0.9, eps=1e-7, foreach=True)
+
+    return make

@@ -1,0 +1,168 @@
+"""The report of a run: one HTML page that holds all its pictures and needs nothing but itself."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from reverie.report import files, plots, table
+from reverie.report.files import Record
+from reverie.report.theme import theme_of
+
+STRIP = 8  # sheets of samples that are shown, from the first to the last
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture inside the page."""
+
+    light: str  # a data URI
+    dark: str  # another, or '' where there is one variant only
+    width: int
+    height: int
+    alt: str
+    caption: str
+
+
+def write_page(folder: Path) -> Path:
+    """Write ``report.html`` from what lies in a run folder; what is missing there is left out.
+
+    Raises:
+        DataError: there is no such folder, or a file in it is broken.
+    """
+    record = files.read(folder)
+    common = table.shared(record.figures)
+    page = files.render(
+        "page.html.j2",
+        record=record,
+        light=theme_of("light"),
+        dark=theme_of("dark"),
+        summary=summary(record),
+        samples=[_sample(path, record.name) for path in _spread(record.samples, STRIP)],
+        figures=[_row(figure, common) for figure in record.figures],
+        common=table.words(common),
+        training=_training(record),
+        pictures=[_inline(path, _title(path), _title(path)) for path in record.pictures],
+        config=[(name, _shown(value)) for name, value in record.config.items()],
+        facts=list(_facts(record)),
+    )
+    return files.write(folder / "report.html", page.encode())
+
+
+def summary(record: Record) -> str:
+    """What the run is, in a sentence."""
+    made = f"A {record.recipe} model" if record.recipe else "A model"
+    data = f" trained on {record.data['name']}" if record.data.get("name") else ""
+    count = record.facts.get("parameters")
+    return f"{made}{data}{f', with {count:,} parameters' if isinstance(count, int) else ''}."
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words.
+
+    Example:
+        >>> duration(0.4), duration(75), duration(7260)
+        ('0.4 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _row(figure: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "name": str(figure["name"]).replace("_", " "),
+        "amount": table.amount(figure),
+        "unit": str(figure.get("unit") or ""),
+        "protocol": table.words(table.own(figure, common)),
+        "note": str(figure.get("note") or ""),
+    }
+
+
+def _facts(record: Record) -> list[tuple[str, str]]:
+    """What run.json says of data, machine and course, in the order one asks."""
+    facts, data = record.facts, record.data
+    listed: list[tuple[str, Any]] = [
+        ("status", " ".join(str(facts[key]) for key in ("status", "reason") if facts.get(key))),
+        ("created", facts.get("created")),
+        ("data", data.get("name")),
+        ("split", data.get("split")),
+        ("shape of an example", " × ".join(map(str, data.get("shape") or ()))),
+        ("classes", ", ".join(map(str, data.get("classes") or ()))),
+        ("data fingerprint", data.get("fingerprint")),
+        ("parameters", facts.get("parameters")),
+        ("steps", facts.get("steps")),
+        ("training time", duration(facts["seconds"]) if facts.get("seconds") else None),
+        ("seed", facts.get("seed")),
+        ("device", facts.get("device")),
+        ("threads", facts.get("threads")),
+        (
+            "versions",
+            ", ".join(f"{name} {version}" for name, version in (facts.get("versions") or {}).items()),
+        ),
+    ]
+    return [(name, _shown(value)) for name, value in listed if value not in (None, "")]
+
+
+def _shown(value: object) -> str:
+    """A setting as one writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return ", ".join(map(_shown, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _spread(paths: Sequence[Path], count: int) -> list[Path]:
+    """At most ``count`` paths, evenly spaced, with the first and the last."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[round(i * (len(paths) - 1) / (count - 1))] for i in range(count)]
+
+
+def _sample(path: Path, run: str) -> Picture:
+    when = f"step {int(path.stem):,}" if path.stem.isdecimal() else path.stem.replace("_", " ")
+    return _inline(path, f"Images made by {run} at {when}", when)
+
+
+def _title(path: Path) -> str:
+    """What a picture says it shows, or else its name."""
+    with Image.open(path) as image:
+        said = {key.lower(): str(value) for key, value in image.info.items() if isinstance(key, str)}
+    words = said.get("title") or path.stem
+    return words.replace("_", " ").replace("-", " ").capitalize()
+
+
+def _inline(path: Path, alt: str, caption: str) -> Picture:
+    with Image.open(path) as image:
+        width, height = image.size
+    dark = files.dark_of(path)
+    return Picture(
+        _uri(path.read_bytes()), _uri(dark.read_bytes()) if dark.exists() else "", width, height, alt, caption
+    )
+
+
+def _uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _training(record: Record) -> Picture | None:
+    """The curves of training, drawn from metrics.jsonl."""
+    if not plots.quantities(record.rows):
+        return None
+    light, dark = (plots.curves(record.rows, title="Training", theme=theme) for theme in ("light", "dark"))
+    named = ", ".join(plots.quantities(record.rows))
+    return Picture(_png(light), _png(dark), *light.size, f"Curves over training steps: {named}", "")
+
+
+def _png(image: Image.Image) -> str:
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return _uri(content.getvalue())

@@ -1,0 +1,227 @@
+"""Runs: opening a run folder, and everything a person does with what was trained."""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from reverie import actions, config, recipes
+from reverie.actions import Result
+from reverie.data import ImageData, ImageSpec, load
+from reverie.engine.checkpoint import newest
+from reverie.engine.files import read_json, write, write_json
+from reverie.engine.plan import Plan
+from reverie.errors import Interrupted, ReverieError, UsageError, suggest
+from reverie.evaluation import evaluate
+from reverie.trained import Trained
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, and what can be done with it. Made by ``reverie.train`` and ``reverie.open_run``."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration."""
+        flat = config.from_toml(self.folder / "config.toml")
+        return config.resolve(flat.pop("recipe"), flat)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Status, versions, device, data fingerprint, reason of the end."""
+        record: dict[str, Any] = read_json(self.folder / "run.json")
+        return record
+
+    def update(self, **values: Any) -> None:
+        """Change entries of the record."""
+        write_json(self.folder / "run.json", {**self.record, **values})
+
+    def interrupted(self) -> Interrupted:
+        """The word to a person who stopped it."""
+        return Interrupted(f"Stopped and saved. Go on with: reverie train --resume {self.folder}")
+
+    @cached_property
+    def spec(self) -> ImageSpec:
+        """Shape and classes of the data, without reading it."""
+        data = self.record["data"]
+        channels, height, width = data["shape"]
+        return ImageSpec(data["name"], (channels, height, width), tuple(data["classes"]))
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The recipe's plan, with fresh weights."""
+        settings = self.config
+        plan: Plan = recipes.find(settings["recipe"]).run(self.spec, **settings["arguments"])
+        return plan
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The data it was trained on, read again, with fixed test bits."""
+        settings, view = self.config, self.plan.view
+        data = load(settings["data"], size=config.parse_size(settings["size"]), channels=settings["channels"])
+        return replace(data, train=view.fix(data.train, "train"), test=view.fix(data.test, "test"))
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The trained model in evaluation mode: of ``model/``, or of the newest checkpoint while it trains."""
+        model = self.plan.model
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"a plan's model must be an nn.Module; got {type(model).__name__}")
+        model.load_state_dict(self._weights())
+        return model.eval().requires_grad_(False)
+
+    def _weights(self) -> Mapping[str, torch.Tensor]:
+        path = self.folder / "model" / "model.safetensors"
+        if path.exists():
+            return load_tensors(path.read_bytes())
+        checkpoint, _ = newest(self.folder / "checkpoints")
+        if checkpoint is None:
+            raise ReverieError(f"{self.name} has no weights yet; train it with: reverie train --resume {self.folder}")
+        return checkpoint.tensors.get("ema", checkpoint.tensors["model"])
+
+    def save_model(self, model: nn.Module) -> None:
+        """Write the weights and the configuration that rebuilds the model, in the Hub's layout."""
+        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+        settings = self.config
+        described = {"library": "reverie", "recipe": settings["recipe"], "arguments": settings["arguments"]}
+        described |= {"data": self.record["data"], "view": self.record["view"], "versions": self.record["versions"]}
+        write(self.folder / "model" / "model.safetensors", save_tensors(tensors, {"format": "pt"}))
+        write_json(self.folder / "model" / "config.json", described)
+
+    @cached_property
+    def trained(self) -> Trained:
+        """The model with its data, as the actions take it."""
+        return Trained(self.name, self.folder, self.model, self.plan.view, self.data, self.config["data"])
+
+    def sample(self, n: int = 64, *, seed: int = 0, temperature: float = 1.0, out: Path | None = None) -> Result:
+        """Draw new images; see ``reverie.actions.sample``."""
+        return actions.sample(self.trained, n, seed=seed, temperature=temperature, out=out)
+
+    def reconstruct(self, images: str | Path | None = None, *, n: int = 20, out: Path | None = None) -> Result:
+        """Encode and decode images; see ``reverie.actions.reconstruct``."""
+        return actions.reconstruct(self.trained, images, n=n, out=out)
+
+    def interpolate(self, a: str | int = 0, b: str | int = 1, **options: Any) -> Result:
+        """Walk from one image to another; see ``reverie.actions.interpolate``."""
+        return actions.interpolate(self.trained, a, b, **options)
+
+    def manifold(self, **options: Any) -> Result:
+        """Decode a grid of codes; see ``reverie.actions.manifold``."""
+        return actions.manifold(self.trained, **{**self.plan.pictures.get("manifold", {}), **options})
+
+    def traverse(self, image: str | int = 0, **options: Any) -> Result:
+        """Change one number of a code at a time; see ``reverie.actions.traverse``."""
+        return actions.traverse(self.trained, image, **options)
+
+    def edit(self, having: str, lacking: str | None = None, **options: Any) -> Result:
+        """Add an attribute to images; see ``reverie.actions.edit``."""
+        return actions.edit(self.trained, having, lacking, **options)
+
+    def score(self, images: str | Path | None = None, **options: Any) -> Result:
+        """Rank images by how likely the model finds them; see ``reverie.actions.score``."""
+        return actions.score(self.trained, images, **options)
+
+    def evaluate(self, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None) -> Result:
+        """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""
+        return evaluate(self.trained, k=k, n=n, should_stop=should_stop)
+
+    def draw(self) -> list[Path]:
+        """Draw the pictures that the recipe names."""
+        drawers: dict[str, Callable[..., Result]] = {
+            "samples": self.sample,
+            "reconstructions": self.reconstruct,
+            "interpolation": self.interpolate,
+            "manifold": self.manifold,
+            "traversal": self.traverse,
+            "codes": lambda: actions.codes(self.trained),
+        }
+        return [file for name in self.plan.pictures for file in drawers[name]().files]
+
+
+def runs_folder(runs: str | Path | None = None) -> Path:
+    """The folder of runs: the one given, else ``$REVERIE_RUNS``, else ``runs``."""
+    return Path(runs or os.environ.get("REVERIE_RUNS") or "runs")
+
+
+def list_runs(runs: str | Path | None = None) -> list[Run]:
+    """All runs of a folder, the oldest first."""
+    found = [Run(path.parent) for path in runs_folder(runs).glob("*/run.json")]
+    return sorted(found, key=lambda run: (run.folder / "config.toml").stat().st_mtime_ns)
+
+
+def open_run(run: str | Path, runs: str | Path | None = None) -> Run:
+    """A run by its path, its name, or ``last``.
+
+    Raises:
+        ReverieError: there is no such run; names the nearest.
+    """
+    folder = runs_folder(runs)
+    if Path(run).name == "last" and not Path(run).is_dir():
+        parent = folder if str(run) == "last" else Path(run).parent
+        if there := list_runs(parent):
+            return there[-1]
+        raise UsageError(f"There is no run in {parent} yet; train one with: reverie train vae-conv")
+    for place in (Path(run), folder / str(run)):
+        if (place / "run.json").is_file() and (place / "config.toml").is_file():
+            return Run(place)
+    names = [each.name for each in list_runs(folder)]
+    raise UsageError(f'There is no run "{run}" in {folder}.{suggest(str(run), names)} See them with: reverie runs')
+
+
+def load_model(run: str | Path, runs: str | Path | None = None) -> nn.Module:
+    """The trained model of a run as a PyTorch module, in evaluation mode.
+
+    Args:
+        run: a path (also of its ``model`` folder), a name, or ``last``.
+        runs: the folder of runs.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    path = Path(run)
+    return _from_model_folder(path) if (path / "model.safetensors").is_file() else open_run(run, runs).model
+
+
+def _from_model_folder(folder: Path) -> nn.Module:
+    """A model from its Hub-layout folder alone."""
+    described = read_json(folder / "config.json")
+    data = described["data"]
+    channels, height, width = data["shape"]
+    spec = ImageSpec(data["name"], (channels, height, width), tuple(data["classes"]))
+    settings = config.resolve(described["recipe"], described["arguments"])
+    model = recipes.find(described["recipe"]).run(spec, **settings["arguments"]).model
+    model.load_state_dict(load_tensors((folder / "model.safetensors").read_bytes()))
+    loaded: nn.Module = model.eval().requires_grad_(False)
+    return loaded
+
+
+def free_name(runs: Path, name: str | None, stem: str) -> Path:
+    """A folder for a new run: the name given, or the stem with the next number.
+
+    Raises:
+        UsageError: the name is taken, or is no name for a folder.
+    """
+    if name is not None:
+        if not re.fullmatch(r"[\w][\w.\- ]{0,100}", name) or name == "last":
+            raise UsageError(f'--name "{name}" must be letters, digits, ".", "-" or "_", and not "last".')
+        if (runs / name).exists():
+            raise UsageError(f'There is a run "{name}" in {runs} already; choose another --name, or --resume it.')
+        return runs / name
+    clean = re.sub(r"[^\w.\-]+", "-", stem).strip("-.") or "run"
+    taken: Sequence[int] = [int(path.name.rsplit("-", 1)[1]) for path in runs.glob(f"{clean}-[0-9]*") if path.name.rsplit("-", 1)[1].isdigit()]
+    return runs / f"{clean}-{max(taken, default=0) + 1}"

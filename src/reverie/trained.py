@@ -1,0 +1,101 @@
+"""A trained model with what it was trained on: all that the actions need, whatever the kind of model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reverie.data import ImageData
+from reverie.data.images import Split, read_images
+from reverie.data.views import View
+from reverie.errors import UsageError
+from reverie.protocols import Autoencoder, LatentDensity, Sampler
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model in its final weights, in evaluation mode, on the processor it will be asked on.
+
+    Args:
+        name: of the run.
+        folder: of the run.
+        model: the module.
+        view: how pixels become its observations.
+        data: what it was trained on, with fixed test bits.
+        source: the name or path of the data as it was given.
+    """
+
+    name: str
+    folder: Path
+    model: nn.Module
+    view: View
+    data: ImageData
+    source: str
+
+    def autoencoder(self, verb: str) -> Autoencoder:
+        """The model as something with codes.
+
+        Raises:
+            UsageError: it has none.
+        """
+        if isinstance(self.model, Autoencoder):
+            return self.model
+        raise UsageError(f"{self.name} cannot {verb}: a {type(self.model).__name__} has no encoder. It can: sample.")
+
+    def sampler(self) -> Sampler:
+        """The model as something that draws new observations.
+
+        Raises:
+            UsageError: it has no distribution to draw from.
+        """
+        if isinstance(self.model, Sampler):
+            return self.model
+        raise UsageError(
+            f"{self.name} cannot sample: a plain autoencoder has no distribution of codes to draw from. "
+            "It can: reconstruct, interpolate, manifold. For samples train a vae recipe."
+        )
+
+    def density(self) -> LatentDensity:
+        """The model as a likelihood model.
+
+        Raises:
+            UsageError: it has no likelihood.
+        """
+        if isinstance(self.model, LatentDensity):
+            return self.model
+        raise UsageError(f"{self.name} has no likelihood: a {type(self.model).__name__} assigns no density to an image.")
+
+    def observe(self, pixels: Tensor) -> Tensor:
+        """Pixels (N, C, H, W) as the model's observations; grey pixels become fixed bits where the model wants bits."""
+        return self.view.still(self.view.fix(Split(pixels, None), "test").pixels)
+
+    def images(self, source: str | Path | None, count: int | None) -> Split:
+        """A person's own images in the size and channels of the model, or the first test images.
+
+        Raises:
+            DataError: the images cannot be read.
+            UsageError: fewer than one image is wanted.
+        """
+        if count is not None and count < 1:
+            raise UsageError(f"The number of images must be at least 1; got {count}.")
+        if source is None:
+            split = self.data.test
+        else:
+            channels, height, width = self.data.spec.shape
+            kinds: dict[int, Any] = {1: "grey", 3: "rgb", 4: "rgba"}
+            split = read_images(source, size=(height, width), channels=kinds[channels])
+        labels = None if split.labels is None else split.labels[:count]
+        return Split(split.pixels[:count], labels)
+
+    def pixels(self, x: Tensor) -> Tensor:
+        """Observations or their means as uint8 pixels."""
+        return self.view.pixels(x)
+
+
+@torch.no_grad()
+def codes_of(trained: Trained, pixels: Tensor, verb: str) -> Tensor:
+    """The posterior means of images, (N, D)."""
+    model = trained.autoencoder(verb)
+    return torch.cat([model.encode(trained.observe(part)).mean for part in pixels.split(500)])

@@ -1,0 +1,278 @@
+"""Training from a name to a finished run folder: create, fit, finish; and the same again after an interruption."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import reverie
+from reverie import config as configuration
+from reverie import recipes
+from reverie.data import ImageData, load
+from reverie.data.batches import Resident
+from reverie.engine import machine
+from reverie.engine.checkpoint import newest
+from reverie.engine.files import read_json, write, write_json
+from reverie.engine.loop import Report, Training, fit, restore, rounds_in
+from reverie.engine.noise import generator
+from reverie.engine.plan import Plan
+from reverie.engine.ranks import World, world
+from reverie.engine.stop import Stop, on_signals
+from reverie.engine.turn import Job, lanes_for
+from reverie.errors import DataError, Diverged, ReverieError, UsageError
+from reverie.finish import finish, on_epoch
+from reverie.runs import Run, free_name, open_run, runs_folder
+
+STAND_INS = {"mnist": "mnist-5k", "fashion-mnist": "mnist-5k", "cifar10": "shapes"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A configuration with what it needs: data with fixed test bits, and the recipe's plan."""
+
+    config: dict[str, Any]
+    data: ImageData
+    plan: Plan
+
+
+def train(recipe: str, *, name: str | None = None, runs: str | Path | None = None, report: Report | None = None,
+          **given: Any) -> Run:  # fmt: skip
+    """Train a recipe and return the run.
+
+    Args:
+        recipe: a name from ``reverie recipes``, or the path of a recipe file.
+        name: the run's name; by default the recipe's and the data's with a number.
+        runs: the folder of runs; by default ``$REVERIE_RUNS``, then ``runs``.
+        report: who is told of progress; nobody by default.
+        **given: the options of every training (``data``, ``minutes``, ``seed`` ...; see ``reverie.config.options``) and
+            the arguments of the recipe.
+
+    Returns:
+        The finished run: ``run.sample(16)``, ``run.evaluate()``, ``run.folder / "report.html"``.
+
+    Raises:
+        UsageError: an unknown recipe, argument or value, all in one message.
+        DataError: the data is missing or broken.
+        Diverged: training met numbers that are not finite, again and again.
+        Interrupted: a signal stopped it; ``reverie.resume(run)`` goes on.
+    """
+    prepared = prepare(configuration.resolve(recipe, given))
+    folder = create(prepared, name, runs_folder(runs))
+    return go(folder, report or Report(), prepared)
+
+
+def resume(run: str | Path, *, runs: str | Path | None = None, report: Report | None = None) -> Run:
+    """Go on with an interrupted run; it ends in the weights it would have had, bit for bit.
+
+    Args:
+        run: a path, a name or ``last``.
+        runs: the folder of runs.
+        report: who is told of progress.
+
+    Raises:
+        ReverieError: there is no such run, or none of its checkpoints is whole.
+    """
+    return go(open_run(run, runs).folder, report or Report())
+
+
+def prepare(config: dict[str, Any]) -> Prepared:
+    """Load the data and make the plan, and settle what was left to the machine."""
+    module = recipes.find(config["recipe"])
+    data = load_data(config, module.DATA)
+    plan = build(config, data)
+    device = machine.pick_device(config["device"])
+    threads = config["threads"] or machine.free_cores()
+    bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and machine.has_fast_bf16(device))
+    config |= {"data": config["data"] or data.name, "device": device.type, "threads": threads}
+    config |= {"precision": "bf16" if bf16 else "fp32", "lanes": config["lanes"] or lanes_for(plan, threads, device)}
+    return Prepared(config, fixed(data, plan), plan)
+
+
+def load_data(config: Mapping[str, Any], usual: str) -> ImageData:
+    """The data of a run: the one asked for, else the recipe's usual one, else its offline stand-in."""
+    asked, size, channels = config["data"], configuration.parse_size(config["size"]), config["channels"]
+    if asked:
+        return load(asked, size=size, channels=channels)
+    try:
+        return load(usual, size=size, channels=channels)
+    except DataError:
+        if usual not in STAND_INS:
+            raise
+        data = load(STAND_INS[usual], size=size, channels=channels)
+        print(f"{usual} is not here (reverie data fetch {usual}); {data.name} is taken instead.", file=sys.stderr)
+        return data
+
+
+def fixed(data: ImageData, plan: Plan) -> ImageData:
+    """The data with what its view fixes once: the bits of the test images."""
+    return replace(data, train=plan.view.fix(data.train, "train"), test=plan.view.fix(data.test, "test"))
+
+
+def build(config: Mapping[str, Any], data: ImageData) -> Plan:
+    """The recipe's plan for this data, with weights that depend on the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(generator(config["seed"], "weights").initial_seed())
+        plan = recipes.find(config["recipe"]).run(data.spec, **config["arguments"])
+    if not isinstance(plan, Plan):
+        raise UsageError(f"The recipe {config['recipe']} must return a Plan; it returned {type(plan).__name__}.")
+    return plan
+
+
+def create(prepared: Prepared, name: str | None, runs: Path) -> Path:
+    """Make the run folder with its configuration and record."""
+    config, data = prepared.config, prepared.data
+    stem = Path(config["recipe"]).stem if config["recipe"].endswith(".py") else config["recipe"]
+    folder = free_name(runs, name, f"{stem}-{data.name}")
+    count = sum(p.numel() for player in prepared.plan.model.players.values() for p in player.parameters())
+    record = {
+        "status": "created",
+        "recipe": config["recipe"],
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "device": machine.describe(torch.device(config["device"])),
+        "threads": config["threads"],
+        "versions": {"reverie": reverie.__version__, "torch": torch.__version__, "python": sys.version.split()[0]},
+        "data": {
+            "name": data.name,
+            "split": data.split,
+            "fingerprint": data.fingerprint(),
+            "shape": list(data.spec.shape),
+            "classes": list(data.classes),
+            "train": len(data.train),
+            "test": len(data.test),
+        },
+        "view": prepared.plan.view.protocol,
+        "parameters": count,
+        "seed": config["seed"],
+        "seconds": 0.0,
+        "reason": "",
+    }
+    write_json(folder / "run.json", record)
+    write(folder / "config.toml", configuration.to_toml(config, folder / "config.toml"))
+    return folder
+
+
+def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
+    """Train a run folder from where it stands to its end, and finish it."""
+    run = Run(folder)
+    if run.config["ranks"] > 1 and "WORLD_SIZE" not in os.environ:
+        return _launch(run, report)
+    prepared = prepared or prepare(run.config)
+    _check_same(run, prepared, report)
+    machine.keep_freed_memory()
+    device = torch.device(prepared.config["device"])
+    with on_signals() as stop, world(device) as ranks:
+        try:
+            outcome = _fit(run, prepared, ranks, stop, report if ranks.first else Report())
+        except Diverged:
+            if ranks.size == 1:
+                raise
+            return run  # the process that started the ranks reads it in the record, and must not restart them
+        ranks.wait()
+        if ranks.first and outcome == "finished":
+            finish(run, prepared.data, report.say)
+    if outcome == "stopped" and ranks.size == 1:
+        raise run.interrupted()
+    return run
+
+
+def _check_same(run: Run, prepared: Prepared, report: Report) -> None:
+    """Refuse to go on with other data; say when exactness is not promised."""
+    record = run.record
+    if record["data"]["fingerprint"] != prepared.data.fingerprint():
+        raise DataError(
+            f"The data of {run.name} is no longer the same ({record['data']['name']}: its fingerprint differs). "
+            "Bring the old data back, or start a new run with --config."
+        )
+    if record["versions"]["torch"] != torch.__version__:
+        report.say(f"torch is {torch.__version__}, not {record['versions']['torch']}: the result may differ in the last bits.")
+
+
+def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report) -> str:
+    job = _job(prepared, ranks)
+    prepared.plan.model.train()  # type: ignore[attr-defined]
+    training = Training.of(job, run.folder / "checkpoints")
+    checkpoint, words = newest(training.folder)
+    for word in words:
+        report.say(word)
+    if checkpoint is None and any(training.folder.glob("step-*")):
+        raise ReverieError(f"No checkpoint of {run.name} is whole. Start again with --config {run.folder}/config.toml.")
+    job, training = _settle_budget(run, prepared, training, report)
+    if checkpoint:
+        restore(training, checkpoint)
+    run.update(status="running", steps=job.steps)
+    tell = replace(report, on_epoch=on_epoch(run, prepared.data, prepared.plan, job))
+    try:
+        outcome = fit(training, stop, tell, prepared.config["save_every"])
+    except Diverged as error:
+        run.update(status="diverged", reason=str(error))
+        _keep_last_good(run, training)
+        raise
+    if ranks.first:
+        run.save_model(training.result)
+        run.update(status=outcome, seconds=round(training.state.seconds, 2), reason="signal" if stop else "")
+    return outcome
+
+
+def _job(prepared: Prepared, ranks: World) -> Job:
+    config, data, plan = prepared.config, prepared.data, prepared.plan
+    device = torch.device(config["device"])
+    images = Resident(data.train, device)
+    threads, lanes = (max(1, config[name] // ranks.size) for name in ("threads", "lanes"))
+    job = Job(plan, images, 1, config["seed"], device, config["precision"], lanes, threads, ranks)
+    if plan.batch > len(images):
+        raise UsageError(
+            f"--batch {plan.batch} is more than the {len(images)} training images of {data.name}; "
+            f"give --batch {max(1, len(images) // 4)}, or more images."
+        )
+    job.model.to(device)
+    steps = config["steps"] or round((config["epochs"] or plan.epochs) * job.epoch_steps)
+    return replace(job, steps=max(1, steps))
+
+
+def _settle_budget(run: Run, prepared: Prepared, training: Training, report: Report) -> tuple[Job, Training]:
+    """Turn a budget in minutes into steps, once, and write the number down."""
+    config, job = prepared.config, training.job
+    if config["minutes"] and not config["steps"]:
+        steps = rounds_in(training, 60 * config["minutes"])
+        report.say(f"{config['minutes']:g} minutes are {steps:,} steps here.")
+        job = replace(job, steps=steps)
+        training.job = job
+        config |= {"steps": steps}
+    if job.world.first and run.config != {**config, "steps": job.steps, "minutes": None, "epochs": None}:
+        settled = {**config, "steps": job.steps, "minutes": None, "epochs": None}
+        write(run.folder / "config.toml", configuration.to_toml(settled, run.folder / "config.toml"))
+    return job, training
+
+
+def _keep_last_good(run: Run, training: Training) -> None:
+    checkpoint, _ = newest(training.folder)
+    if checkpoint:
+        restore(training, checkpoint)
+        run.save_model(training.result)
+
+
+def _launch(run: Run, report: Report) -> Run:
+    """Start the ranks of a run, which restart by themselves when one is lost."""
+    ranks = run.config["ranks"]
+    words = ["--standalone", f"--nproc-per-node={ranks}", "--max-restarts=5", "-m", "reverie", "train", "--resume"]
+    threads = run.config["threads"] // ranks or 1
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    began = time.monotonic()
+    code = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words, str(run.folder)], env=environment, check=False
+    ).returncode
+    status = Run(run.folder).record["status"]
+    if status == "stopped":
+        raise run.interrupted()
+    if status == "diverged":
+        raise Diverged(Run(run.folder).record["reason"])
+    if code:
+        raise ReverieError(f"The ranks of {run.name} ended with code {code} after {time.monotonic() - began:.0f} s.")
+    return run

@@ -1,0 +1,223 @@
+"""The loop serves three kinds of models alike: turns, guard, averages, resume in mid-run, lanes, budgets."""
+
+import copy
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from toys import pictures, plan_of, training_of, weights
+
+from reverie.engine.checkpoint import newest
+from reverie.engine.loop import SKIPS, Report, fit, restore, rounds_in, save
+from reverie.engine.plan import cosine
+from reverie.engine.stop import Stop
+from reverie.engine.turn import Job, lanes_for
+from reverie.errors import Diverged
+
+KINDS = ("vae", "game", "recurrent")
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a) and a.keys() == b.keys()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_is_the_same_twice_and_changes_every_parameter(kind, tmp_path):
+    first, second = (training_of(kind, tmp_path / name) for name in "ab")
+    before = weights(first.job.model)
+    for training in (first, second):
+        assert fit(training, Stop(), Report()) == "finished"
+    after = weights(first.job.model)
+    assert same(after, weights(second.job.model))
+    still = {name for name in after if torch.equal(before[name], after[name])}
+    assert still <= {"critic.2.bias"}  # a constant added to a Wasserstein critic changes no cost
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stop_at", [1, 5, 11])
+def test_a_stopped_run_goes_on_to_the_same_weights(kind, stop_at, tmp_path):
+    whole = training_of(kind, tmp_path / "whole")
+    fit(whole, Stop(), Report())
+    stop = Stop()
+
+    def ask(step, row):
+        stop.signal = int(step >= stop_at)
+
+    broken = training_of(kind, tmp_path / "broken")
+    assert fit(broken, stop, Report(on_step=ask)) == "stopped"
+    resumed = training_of(kind, tmp_path / "broken")
+    checkpoint, words = newest(resumed.folder)
+    assert checkpoint is not None
+    assert checkpoint.step == stop_at
+    assert not words
+    restore(resumed, checkpoint)
+    fit(resumed, Stop(), Report())
+    assert same(weights(resumed.job.model), weights(whole.job.model))
+    assert same(weights(resumed.result), weights(whole.result))
+
+
+def test_the_carried_state_is_part_of_the_run(tmp_path):
+    whole = training_of("recurrent", tmp_path / "a", steps=8)
+    fit(whole, Stop(), Report())
+    forgetful = training_of("recurrent", tmp_path / "b", steps=8)
+    forgetful.job = replace(forgetful.job, steps=4)
+    fit(forgetful, Stop(), Report())
+    forgetful.job = replace(forgetful.job, steps=8)
+    forgetful.carried = {}
+    fit(forgetful, Stop(), Report())
+    assert not same(weights(whole.job.model), weights(forgetful.job.model))
+
+
+def test_a_player_moves_only_in_its_own_turns_and_draws_fresh_noise(tmp_path):
+    training = training_of("game", tmp_path, steps=3, ema=0.0)
+    fit(training, Stop(), Report())
+    asked = training.job.model.asked
+    assert [player for player, _ in asked] == (["critic"] * 3 + ["generator"]) * 3
+    assert len({noise for _, noise in asked}) == len(asked)
+
+
+def test_no_gradient_reaches_the_other_player(tmp_path):
+    training = training_of("game", tmp_path, steps=1)
+    critic = copy.deepcopy(training.learners["critic"].parameters)
+    rates = training.learners["critic"].rates
+    training.learners["critic"].rates = [0.0 for _ in rates]
+    fit(training, Stop(), Report())
+    assert all(torch.equal(a, b) for a, b in zip(critic, training.learners["critic"].parameters, strict=True))
+
+
+def test_lanes_give_the_gradient_of_the_whole_batch(tmp_path):
+    one, three = (training_of("vae", tmp_path / str(lanes), lanes=lanes) for lanes in (1, 3))
+    for training in (one, three):
+        fit(training, Stop(), Report())
+    for name, tensor in weights(one.job.model).items():
+        torch.testing.assert_close(weights(three.job.model)[name], tensor, rtol=2e-4, atol=2e-6)
+
+
+def test_the_average_follows_its_closed_form(tmp_path):
+    training = training_of("vae", tmp_path, steps=5, ema=0.5)
+    kept = []
+    original = training.job.model.state_dict()["encoder.1.weight"].clone()
+    fit(training, Stop(), Report(on_step=lambda step, row: kept.append(weights(training.job.model)["encoder.1.weight"])))
+    expected = original
+    for step, now in enumerate(kept, 1):
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * now
+    torch.testing.assert_close(weights(training.result)["encoder.1.weight"], expected)
+
+
+def poison(training, steps):
+    """Make the loss not a number at some steps."""
+    usual, clock = training.job.model.loss, {"calls": 0}
+
+    def loss(player, batch, noise):
+        value = usual(player, batch, noise)
+        clock["calls"] += 1
+        return value._replace(value=value.value * float("nan")) if clock["calls"] - 1 in steps else value
+
+    training.job.model.loss = loss
+
+
+def test_an_update_that_is_not_finite_is_skipped(tmp_path):
+    said = []
+    training = training_of("vae", tmp_path, ema=0.0)
+    poison(training, {4})
+    assert fit(training, Stop(), Report(say=said.append)) == "finished"
+    assert all(tensor.isfinite().all() for tensor in weights(training.job.model).values())
+    assert any("not finite" in words for words in said)
+    assert training.state.rollbacks == 0
+
+
+def test_several_in_a_row_go_back_and_halve_the_rate(tmp_path):
+    training = training_of("vae", tmp_path)
+    poison(training, set(range(5, 5 + SKIPS)))
+    assert fit(training, Stop(), Report(), save_every=2) == "finished"
+    assert training.state.rollbacks == 1
+    assert training.state.rate == 0.5
+    assert training.state.step == 12
+
+
+def test_training_gives_up_with_the_last_good_checkpoint(tmp_path):
+    training = training_of("vae", tmp_path)
+    poison(training, set(range(6, 10_000)))
+    with pytest.raises(Diverged, match="lower --rate"):
+        fit(training, Stop(), Report(), save_every=2)
+    checkpoint, _ = newest(training.folder)
+    assert all(tensor.isfinite().all() for tensor in checkpoint.tensors["model"].values())
+
+
+def test_clipping_bounds_the_step(tmp_path):
+    def norm_of_first_update(clip):
+        plan_changes = {"clip": clip, "ema": 0.0}
+        training = training_of("vae", tmp_path / str(clip), steps=1, **plan_changes)
+        for learner in training.learners.values():
+            learner.optimizer = torch.optim.SGD(learner.parameters, lr=1.0)
+            learner.rates = [1.0]
+        before = weights(training.job.model)
+        fit(training, Stop(), Report())
+        after = weights(training.job.model)
+        return torch.sqrt(sum((after[n] - before[n]).square().sum() for n in before))
+
+    assert norm_of_first_update(0.0) > 0.5
+    assert norm_of_first_update(0.01) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_metrics_are_written_as_lines(tmp_path):
+    training = training_of("game", tmp_path, steps=8)
+    fit(training, Stop(), Report())
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 9))
+    assert {"critic/loss", "critic/penalty", "generator/loss", "epoch", "seconds"} <= rows[0].keys()
+
+
+def test_a_budget_in_time_leaves_the_weights_alone(tmp_path):
+    training = training_of("vae", tmp_path)
+    before = weights(training.job.model)
+    assert rounds_in(training, 1.0) >= 1
+    assert same(before, weights(training.job.model))
+    assert training.state.step == 0
+
+
+def test_the_best_checkpoint_is_never_rotated_out(tmp_path):
+    training = training_of("vae", tmp_path, steps=40)
+    figures = iter([3.0, 1.0, 2.0] + [2.5] * 20)
+    fit(training, Stop(), Report(on_epoch=lambda epoch, model: {"test_loss": next(figures)}))
+    names = sorted(path.name for path in training.folder.iterdir())
+    assert names == ["step-00000008", "step-00000036", "step-00000040"]
+    assert training.state.best_value == 1.0
+
+
+def test_schedules_are_functions_of_progress():
+    rate = cosine(warmup=0.1, end=0.2)
+    assert rate(0.0) < 0.05
+    assert rate(0.1) == pytest.approx(1.0)
+    assert rate(0.55) == pytest.approx(0.6)
+    assert rate(1.0) == pytest.approx(0.2)
+
+
+def test_lanes_are_for_convolutions_without_batch_statistics():
+    plan = plan_of("vae")
+    conv = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3))
+    cpu = torch.device("cpu")
+    assert lanes_for(plan, 4, cpu) == 1
+    model = plan.model
+    model.extra = conv
+    assert lanes_for(plan, 2, cpu) == 2
+    assert lanes_for(replace(plan, whole_batch=True), 2, cpu) == 1
+    model.norm = torch.nn.BatchNorm2d(2)
+    assert lanes_for(plan, 2, cpu) == 1
+
+
+def test_steps_of_an_epoch_count_the_turn_that_needs_most_data(tmp_path):
+    training = training_of("game", tmp_path, split=pictures(96))
+    assert isinstance(training.job, Job)
+    assert training.job.epoch_steps == 96 // 16 // 3
+
+
+def test_saving_keeps_nothing_that_is_not_whole(tmp_path):
+    training = training_of("vae", tmp_path)
+    save(training)
+    (training.folder / "step-00000000" / "MANIFEST.json").unlink()
+    checkpoint, words = newest(training.folder)
+    assert checkpoint is None
+    assert "not a whole checkpoint" in words[0]
