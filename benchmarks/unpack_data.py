@@ -4,8 +4,9 @@ Usage:
     python benchmarks/unpack_data.py [DATA] [CACHE]
 
 DATA (default ``$REVERIE_DATA``) holds ``cifar10/cifar10_lossless.npz``, ``quickdraw/quickdraw_*.npz`` and
-``binarized-mnist/binarized_mnist.npz``. CACHE (default ``$REVERIE_CACHE``, or the platform's folder for caches) gets
-CIFAR-10 binary batches, one ``.npy`` for each category, and idx files. What is there already is left alone.
+``binarized-mnist/binarized_mnist.npz``. CACHE (default ``$REVERIE_CACHE``, or the platform's folder for
+caches) gets CIFAR-10 binary batches, one ``.npy`` for each category, and idx files. What is there already is
+left alone.
 """
 
 import hashlib
@@ -72,7 +73,8 @@ def restore_levels(residuals: Bytes) -> Bytes:
 
     Weinberger, Seroussi and Sapiro (2000). Residuals and levels are (C, N, H, W), modulo 256.
     """
-    levels = np.ascontiguousarray(residuals.transpose(2, 3, 0, 1))  # (H, W, C, N): one pixel of all images together
+    # (H, W, C, N): one pixel of all images lies together.
+    levels = np.ascontiguousarray(residuals.transpose(2, 3, 0, 1))
     for row, column in np.ndindex(levels.shape[:2]):
         if row and column:
             guess = predict(levels[row, column - 1], levels[row - 1, column], levels[row - 1, column - 1])
@@ -103,7 +105,10 @@ def check_cifar(images: Bytes) -> None:
     for part, rows in (("train", slice(50_000)), ("test", slice(50_000, None))):
         pixels = np.ascontiguousarray(images[rows].transpose(0, 2, 3, 1))
         if hashlib.sha256(pixels.data).hexdigest() != CIFAR_SHA256[part]:
-            raise SystemExit(f"CIFAR-10 {part}: the decoded pixels have another sha256; the source is not what it should be.")
+            raise SystemExit(
+                f"CIFAR-10 {part}: the decoded pixels have another sha256; the source is not "
+                "what it should be."
+            )
 
 
 def unpack_labelled_drawings(source: Path, target: Path) -> None:

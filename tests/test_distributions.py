@@ -101,6 +101,10 @@ def test_bernoulli_log_prob_of_extreme_logits_is_exact(dtype):
     x = torch.tensor([[0.0], [1.0], [0.0], [1.0], [0.0]], dtype=dtype)
     expected = pytest.approx([-200.0, 0.0, 0.0, -200.0, -30.0], rel=1e-12, abs=1e-80)
     assert Bernoulli(logits).log_prob(x).tolist() == expected
+    near = Bernoulli(torch.tensor([[25.0]], dtype=torch.float64)).log_prob(
+        torch.ones(1, 1, dtype=torch.float64)
+    )
+    assert float(near) == pytest.approx(-math.log1p(math.exp(-25)), rel=1e-3)
     many = Bernoulli(torch.full((1, 784), 200.0)).log_prob(torch.ones(1, 784))
     assert float(many) == 0.0
 

@@ -48,7 +48,11 @@ def _save(trained: Trained, name: str, out: Path | None, draw: Callable[[Name], 
     if out is not None:
         if out.suffix.lower() != ".png":
             raise UsageError(f"--out {out}: a picture is written as PNG; give a name that ends in .png")
-        return [sheets.save(draw("light"), out, **text)]
+        image = draw("light")
+        try:
+            return [sheets.save(image, out, **text)]
+        except OSError as error:
+            raise UsageError(f"--out {out} cannot be written ({error.strerror or error}); choose another place.") from error
     return list(sheets.both(trained.folder / "pictures" / f"{name}.png", draw, **text))
 
 
@@ -70,6 +74,8 @@ def sample(
     sampler = trained.sampler()
     if n < 1:
         raise UsageError(f"The number of samples must be at least 1; got {n}.")
+    if not 0 <= temperature < float("inf"):
+        raise UsageError(f"The temperature must be at least 0, where 1 is the prior itself; got {temperature:g}.")
     parts = [range(first, min(first + 256, n)) for first in range(0, n, 256)]
     with torch.no_grad():
         drawn = [sampler.sample(len(p), ItemNoise((seed, "sample"), p), temperature=temperature) for p in parts]
@@ -111,7 +117,7 @@ def one_image(trained: Trained, which: str | int) -> Tensor:
     """An image by its number among the test images, or by its file; pixels (1, C, H, W)."""
     if isinstance(which, int) or str(which).isdigit():
         number, count = int(which), len(trained.data.test)
-        if number >= count:
+        if not 0 <= number < count:
             raise UsageError(f"There is no test image {number}; they are numbered 0 to {count - 1}.")
         return trained.data.test.pixels[number : number + 1]
     return trained.images(which, 1).pixels

@@ -1,472 +1,76 @@
-"""The command line: thin. Flags are the signatures of the options, the recipes and the actions.
+"""The entry point: which command is meant, and one message with an exit code where it goes wrong.
 
-Nothing here imports torch before a command needs it, so that ``--help`` answers at once.
+Nothing here imports torch, numpy or the parser before a command needs it, so that ``--help`` answers at once.
 """
 
-import inspect
-import json
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from cyclopts import App, CycloptsError, Parameter
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from reverie import __version__
 from reverie.errors import Interrupted, ReverieError, UsageError
 
-if TYPE_CHECKING:
-    from reverie.actions import Result
-    from reverie.runs import Run
+TRACEBACK = "REVERIE_TRACEBACK"  # set to 1, it shows where an error came from
 
-app = App(
-    name="reverie",
-    help="Classic deep generative models: trained in one command, measured honestly, shown beautifully.",
-    version=__version__,
-    default_parameter=Parameter(consume_multiple=True, negative=()),
-    usage="Usage: reverie COMMAND ...   First: reverie demo",
-)
-data_app = App(name="data", help="The catalog of data sets, and what is wrong with your own.")
-app.command(data_app)
 
+def dispatch(words: Sequence[str]) -> None:
+    """Run the command that the words after ``reverie`` name."""
+    if words in ([], ["--help"], ["-h"]):
+        from reverie.pages import overview
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Common:
-    """What every command takes.
+        print(overview())
+    elif list(words) == ["--version"]:
+        print(__version__)
+    elif words[0] == "train":
+        from reverie.train_command import train
 
-    Args:
-        runs: the folder of runs; by default $REVERIE_RUNS, then runs.
-        json: print the answer as JSON.
-    """
-
-    runs: Path | None = None
-    json: bool = False
-
-
-PLAIN = Common()
-RunName = Annotated[str, Parameter(help="A path, a name, or last.")]
-Out = Annotated[Path | None, Parameter(help="A PNG to write, instead of one in the run's folder.")]
-
-
-def _open(run: str, common: Common) -> "Run":
-    from reverie.runs import open_run
-
-    return open_run(run, common.runs)
-
-
-def _say(words: object) -> None:
-    print(words, flush=True)
-
-
-def _show(result: "Result", common: Common, **more: Any) -> None:
-    """Print what an action made."""
-    if common.json:
-        figures = [figure.to_json() for figure in result.figures]
-        _say(json.dumps({"files": [str(f) for f in result.files], "figures": figures, **result.values, **more}))
-        return
-    for file in result.files:
-        if ".dark." not in file.name:
-            _say(file)
-    for name, value in more.items():
-        _say(f"{name}: {value}")
-
-
-def _train_signature(recipe: str | None) -> inspect.Signature:
-    """The flags of ``train``: the options, and the arguments of the recipe where one is named."""
-    from docstring_parser import parse
-
-    from reverie import arguments, config, recipes
-
-    functions = [config.options, *([recipes.find(recipe).run] if recipe else [])]
-    own = {
-        "name": (str | None, "the run's name; by default the recipe's and the data's with a number."),
-        "resume": (str | None, "go on with this run: a path, a name or last."),
-        "config": (Path | None, "take the settings of a config.toml; flags win over it."),
-        "runs": (Path | None, "the folder of runs; by default $REVERIE_RUNS, then runs."),
-        "json": (bool, "print the answer as JSON."),
-        "dry_run": (bool, "print the resolved settings and stop."),
-    }
-    help_of = Annotated[str | None, Parameter(help="a recipe's name, or the path of a recipe file.")]
-    parameters = [inspect.Parameter("recipe", inspect.Parameter.POSITIONAL_ONLY, default=None, annotation=help_of)]
-    for function in functions:
-        words = {item.arg_name: item.description for item in parse(function.__doc__ or "").params}
-        for name, parameter in arguments.keywords(function).items():
-            hint = Annotated[parameter.annotation, Parameter(help=words.get(name))]
-            parameters.append(parameter.replace(annotation=hint))
-    for name, (kind, words) in own.items():
-        default = False if kind is bool else None
-        hint = Annotated[kind, Parameter(help=words)]  # type: ignore[valid-type]
-        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint))
-    return inspect.Signature(parameters)
-
-
-def _train_command(recipe: str | None) -> App:
-    """The ``train`` command with the flags of one recipe."""
-
-    def train(*_: Any, **__: Any) -> None: ...
-
-    from reverie import recipes
-
-    train.__signature__ = _train_signature(recipe)  # type: ignore[attr-defined]
-    train.__annotations__ = {p.name: p.annotation for p in train.__signature__.parameters.values()}  # type: ignore[attr-defined]
-    about = inspect.getdoc(recipes.find(recipe)) if recipe else None
-    train.__doc__ = about or (
-        "Train a recipe on your data: pictures, figures and a report at the end.\n\n"
-        f"Recipes: {', '.join(recipes.names())}. For the arguments of one: reverie train RECIPE --help"
-    )
-    command = App(name="reverie train", default_parameter=Parameter(consume_multiple=True, negative=()))
-    command.default(train)
-    return command
-
-
-@app.command
-def train(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
-    """Train a recipe on your data: pictures, figures and a report at the end. See: reverie train --help"""
-    recipe = words[0] if words and not words[0].startswith("-") else _recipe_of_config(words)
-    command = _train_command(recipe)
-    if {"--help", "-h"} & set(words):
-        command.help_print()
-        return
-    _, bound, *_ = command.parse_args(list(words), exit_on_error=False, print_error=False)
-    given = dict(bound.arguments)
-    mine = {name: given.pop(name, None) for name in ("recipe", "name", "resume", "config", "runs", "json", "dry_run")}
-    if mine["resume"]:
-        _resume(mine, given)
-        return
-    _train(recipe, mine, given)
-
-
-def _recipe_of_config(words: tuple[str, ...]) -> str | None:
-    """The recipe that a configuration file on the command line names."""
-    from reverie import config
-
-    for word, following in zip(words, (*words[1:], "")[: len(words)], strict=True):
-        if word == "--config" or word.startswith("--config="):
-            path = word.split("=", 1)[1] if "=" in word else following
-            return str(config.from_toml(Path(path))["recipe"])
-    return None
-
-
-def _train(recipe: str | None, mine: dict[str, Any], given: dict[str, Any]) -> None:
-    from reverie import config
-
-    settings: dict[str, Any] = {}
-    if mine["config"]:
-        settings = config.from_toml(mine["config"])
-        recipe = settings.pop("recipe") if mine["recipe"] is None else recipe
-        if {"minutes", "epochs", "steps"} & set(given):
-            settings = {n: v for n, v in settings.items() if n not in ("minutes", "epochs", "steps")}
-    if recipe is None:
-        raise UsageError("Which recipe? For a first one: reverie train vae-conv (see them all with: reverie recipes)")
-    settings |= given
-    if mine["dry_run"]:
-        _say(config.to_toml(config.resolve(recipe, settings), Path("config.toml")))
-        return
-    from reverie.terminal import telling
-    from reverie.training import train as run_training
-
-    with telling() as report:
-        run = run_training(recipe, name=mine["name"], runs=mine["runs"], report=report, **settings)
-    _conclude(run, bool(mine["json"]))
-
-
-def _resume(mine: dict[str, Any], given: dict[str, Any]) -> None:
-    if given or mine["recipe"] or mine["config"]:
-        extra = ", ".join(sorted({*given, *(name for name in ("recipe", "config") if mine[name])}))
-        raise UsageError(
-            f"A resumed run keeps its settings; leave out: {extra}. For other settings start a new run with "
-            f"--config {mine['resume']}/config.toml and the flags to change."
-        )
-    from reverie.terminal import telling
-    from reverie.training import resume
-
-    with telling() as report:
-        run = resume(mine["resume"], runs=mine["runs"], report=report)
-    _conclude(run, bool(mine["json"]))
-
-
-def _conclude(run: "Run", as_json: bool) -> None:
-    """Say what a training ended in, and what to try next."""
-    if int(os.environ.get("RANK", "0")) or "WORLD_SIZE" in os.environ:
-        return
-    from reverie.evaluation import read_figures
-    from reverie.report.table import plain
-
-    figures = read_figures(run.folder)
-    if as_json:
-        _say(json.dumps({"run": str(run.folder), "figures": [figure.to_json() for figure in figures]}))
-        return
-    _say(plain([figure.to_json() for figure in figures]))
-    _say(f"\n{run.folder / 'report.html'}\nNext: reverie evaluate {run.folder}   (all test images)")
-    _say(f"      reverie reconstruct {run.folder} your-image.png")
-
-
-@app.command
-def sample(
-    run: RunName, /, *, n: int = 64, seed: int = 0, temperature: float = 1.0, out: Out = None, common: Common = PLAIN
-) -> None:
-    """Draw new images from the model."""
-    _show(_open(run, common).sample(n, seed=seed, temperature=temperature, out=out), common)
-
-
-@app.command
-def reconstruct(
-    run: RunName, images: Path | None = None, /, *, n: int = 20, out: Out = None, common: Common = PLAIN
-) -> None:
-    """Encode and decode images: an image, a folder, or the first test images."""
-    result = _open(run, common).reconstruct(images, n=n, out=out)
-    errors = result.values["squared_error_per_pixel"]
-    more = {} if common.json else {"mean squared error per pixel": f"{sum(errors) / len(errors):.5f}"}
-    _show(result, common, **more)
-
-
-@app.command
-def interpolate(
-    run: RunName,
-    a: str = "0",
-    b: str = "1",
-    /,
-    *,
-    steps: int = 12,
-    path: Literal["spherical", "linear"] = "spherical",
-    out: Out = None,
-    common: Common = PLAIN,
-) -> None:
-    """Walk between the codes of two images, given as files or as numbers of test images: a strip and a GIF."""
-    _show(_open(run, common).interpolate(a, b, steps=steps, path=path, out=out), common)
-
-
-@app.command
-def manifold(
-    run: RunName,
-    /,
-    *,
-    points: tuple[int, int] | None = None,
-    x: tuple[float, float] | None = None,
-    y: tuple[float, float] | None = None,
-    kind: Literal["probability", "linear"] | None = None,
-    axes: tuple[int, int] | None = None,
-    out: Out = None,
-    common: Common = PLAIN,
-) -> None:
-    """Decode a grid of codes as one picture.
-
-    Args:
-        run: a path, a name, or last.
-        points: along the first and the second axis.
-        x: where the first axis starts and ends: probabilities, or coordinates on a linear grid.
-        y: the same for the second axis, which runs upwards.
-        kind: evenly in probability under the prior, or evenly in space; the recipe has a usual one.
-        axes: which two numbers of the code.
-        out: a PNG to write, instead of one in the run's folder.
-        common: what every command takes.
-    """
-    given = {"points": points, "x": x, "y": y, "kind": kind, "axes": axes, "out": out}
-    _show(_open(run, common).manifold(**{name: value for name, value in given.items() if value is not None}), common)
-
-
-@app.command
-def traverse(
-    run: RunName,
-    image: str = "0",
-    /,
-    *,
-    dimensions: tuple[int, ...] = (),
-    span: float = 3.0,
-    steps: int = 11,
-    out: Out = None,
-    common: Common = PLAIN,
-) -> None:
-    """Change one number of a code at a time, the most used ones first."""
-    result = _open(run, common).traverse(image, dimensions=dimensions, span=span, steps=steps, out=out)
-    _show(result, common)
-
-
-@app.command
-def edit(
-    run: RunName,
-    having: str,
-    lacking: str | None = None,
-    /,
-    *,
-    images: Path | None = None,
-    strength: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
-    n: int = 6,
-    out: Out = None,
-    common: Common = PLAIN,
-) -> None:
-    """Add an attribute to images: the direction from examples without it to examples with it (classes or folders)."""
-    result = _open(run, common).edit(having, lacking, images=images, strength=strength, n=n, out=out)
-    accuracy = f"{result.values['accuracy']:.1%} of held-out examples on the right side"
-    _show(result, common, **({} if common.json else {"direction": accuracy}))
-
-
-@app.command
-def score(
-    run: RunName, images: Path | None = None, /, *, k: int = 50, n: int | None = None, out: Out = None,
-    common: Common = PLAIN,
-) -> None:  # fmt: skip
-    """Rank images by how likely the model finds them, the strangest first."""
-    result = _open(run, common).score(images, k=k, n=n, out=out)
-    _show(result, common)
-    if not common.json:
-        for place in result.values["order"][:10]:
-            _say(f"image {place:>6}  {result.values['bound'][place]:12.2f} nats")
-
-
-@app.command
-def evaluate(run: RunName, /, *, k: int = 100, n: int | None = None, common: Common = PLAIN) -> None:
-    """Measure the model on its test images, into eval.json.
-
-    Args:
-        run: a path, a name, or last.
-        k: importance samples for each image.
-        n: the first n test images; all by default.
-        common: what every command takes.
-    """
-    from reverie.engine.stop import on_signals
-    from reverie.finish import write_pages
-    from reverie.report.table import plain
-
-    there = _open(run, common)
-    with on_signals() as stop:
-        result = there.evaluate(k=k, n=n, should_stop=lambda: bool(stop))
-    write_pages(there)
-    if not common.json:
-        _say(plain([figure.to_json() for figure in result.figures]))
-    _show(result, common)
-
-
-@app.command
-def compare(first: RunName, second: RunName, /, *, common: Common = PLAIN) -> None:
-    """Set the figures of two runs side by side; those of different protocols are shown and not ranked."""
-    from reverie.compare import side_by_side, sheet
-
-    runs = _open(first, common), _open(second, common)
-    rows, picture = side_by_side(*runs), sheet(*runs)
-    if common.json:
-        _say(json.dumps({"rows": rows, "files": [str(file) for file in picture]}))
-        return
-    for row in rows:
-        _say(row["words"])
-    for file in picture:
-        if ".dark." not in file.name:
-            _say(file)
-
-
-@app.command
-def runs(*, common: Common = PLAIN) -> None:
-    """List the runs, the oldest first."""
-    from reverie.runs import list_runs, runs_folder
-
-    records = [{"name": run.name, **run.record} for run in list_runs(common.runs)]
-    if common.json:
-        _say(json.dumps(records))
-        return
-    if not records:
-        _say(f"No runs in {runs_folder(common.runs)} yet. Train one with: reverie train vae-conv")
-    for record in records:
-        _say(f"{record['name']:32} {record['status']:10} {record['recipe']:14} {record['data']['name']:16} {record['created']}")
-
-
-@app.command
-def recipes(*, common: Common = PLAIN) -> None:
-    """List the recipes."""
-    from reverie.recipes import names, summary
-
-    if common.json:
-        _say(json.dumps({name: summary(name) for name in names()}))
-        return
-    for name in names():
-        _say(f"{name:14} {summary(name)}")
-
-
-@data_app.command(name="list")
-def data_list(*, common: Common = PLAIN) -> None:
-    """List the data sets that have a name, and which of them are here."""
-    from reverie.data.catalog import CATALOG, availability
-
-    if common.json:
-        _say(json.dumps({name: availability(entry) for name, entry in CATALOG.items()}))
-        return
-    for name, entry in CATALOG.items():
-        _say(f"{name:16} {availability(entry):10} {entry.about}")
-
-
-@data_app.command(name="check")
-def data_check(source: str, /, *, out: Path = Path("contact-sheet.png"), common: Common = PLAIN) -> None:
-    """Look at your own images: a contact sheet, what there is, and what is wrong with which file.
-
-    Args:
-        source: a folder, archive, array file or name.
-        out: the contact sheet to write.
-        common: what every command takes.
-    """
-    from reverie.check import check
-
-    report = check(source, out)
-    if common.json:
-        _say(json.dumps(report))
+        train(*words[1:])
     else:
-        for words in report["words"]:
-            _say(words)
-    if report["problems"]:
-        sys.exit(3)
+        _command(words)
 
 
-@data_app.command(name="fetch")
-def data_fetch(name: str, /, *, offline: bool = False, common: Common = PLAIN) -> None:
-    """Fetch a data set from its source into the cache, checked by its sha256."""
-    from reverie.data.download import fetch
+def _command(words: Sequence[str]) -> None:
+    from cyclopts import CycloptsError
 
-    folder = fetch(name, offline=offline)
-    _say(json.dumps({"folder": str(folder)}) if common.json else folder)
+    from reverie.commands import app
 
-
-@app.command
-def doctor(*, common: Common = PLAIN) -> None:
-    """Look at this machine: versions, processor, threads, data; to read, or to paste into a report of a problem."""
-    from reverie.doctor import findings
-
-    found = findings()
-    if common.json:
-        _say(json.dumps(found))
-        return
-    for name, value in found.items():
-        _say(f"{name:12} {value}")
+    try:
+        app(list(words), exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        asked = " ".join(words[: 2 if words[0] == "data" else 1])
+        known = words[0] in set(app)
+        raise UsageError(f"{plain_words(error)} See: reverie {f'{asked} ' if known else ''}--help") from error
 
 
-@app.command
-def demo(*, common: Common = PLAIN) -> None:
-    """The whole story in two minutes, with no network: train, measure, look."""
-    from reverie.demo import demo as run_demo
-    from reverie.terminal import telling
-
-    with telling() as report:
-        words = run_demo(common.runs, report)
-    _say(json.dumps(words) if common.json else "\n".join(words["words"]))
+def plain_words(error: Exception) -> str:
+    """The message of the parser on one line."""
+    return " ".join(str(error).split())
 
 
 def guarded(command: Callable[[], Any]) -> int:
     """Run a command; its exit code, with one message where it went wrong."""
+    if os.environ.get(TRACEBACK) == "1":
+        command()
+        return 0
     try:
         command()
-    except CycloptsError as error:
-        return _fail(str(error), UsageError.exit_code)
-    except Interrupted as error:
-        return _fail(str(error), error.exit_code)
+        sys.stdout.flush()
     except ReverieError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("Stopped.", Interrupted.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (OSError, MemoryError) as error:
-        return _fail(f"{type(error).__name__}: {error}", 1)
+        return ReverieError.exit_code
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"The system refused: {error.strerror or error}{where}.", ReverieError.exit_code)
+    except MemoryError:
+        return _fail("The memory is full; try smaller images (--size), or a smaller --batch.", ReverieError.exit_code)
+    except Exception as error:  # a mistake in the program, or in a person's own recipe
+        words = f"Unexpected {type(error).__name__}: {error}. To see where it came from, set {TRACEBACK}=1."
+        return _fail(words, ReverieError.exit_code)
     return 0
 
 
@@ -478,6 +82,4 @@ def _fail(words: str, code: int) -> int:
 def main() -> None:
     """The entry point of the ``reverie`` command."""
     words = sys.argv[1:]
-    if words[:1] == ["train"]:
-        sys.exit(guarded(lambda: train(*words[1:])))
-    sys.exit(guarded(lambda: app(words, exit_on_error=False, print_error=False)))
+    sys.exit(guarded(lambda: dispatch(words)))

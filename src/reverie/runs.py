@@ -24,6 +24,9 @@ from reverie.evaluation import evaluate
 from reverie.trained import Trained
 
 
+RECORDED = {"status", "recipe", "data", "versions", "view"}
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder, and what can be done with it. Made by ``reverie.train`` and ``reverie.open_run``."""
@@ -44,7 +47,13 @@ class Run:
     @property
     def record(self) -> dict[str, Any]:
         """Status, versions, device, data fingerprint, reason of the end."""
-        record: dict[str, Any] = read_json(self.folder / "run.json")
+        way_out = f"Bring it back from a copy, or train again with --config {self.folder}/config.toml."
+        try:
+            record = read_json(self.folder / "run.json")
+        except ReverieError as error:
+            raise ReverieError(f"{error}. {way_out}") from error
+        if not isinstance(record, dict) or not RECORDED <= record.keys():
+            raise ReverieError(f"{self.folder / 'run.json'} is not the record of a run. {way_out}")
         return record
 
     def update(self, **values: Any) -> None:
@@ -160,7 +169,7 @@ def runs_folder(runs: str | Path | None = None) -> Path:
 
 def list_runs(runs: str | Path | None = None) -> list[Run]:
     """All runs of a folder, the oldest first."""
-    found = [Run(path.parent) for path in runs_folder(runs).glob("*/run.json")]
+    found = [Run(path.parent) for path in runs_folder(runs).glob("*/run.json") if (path.parent / "config.toml").is_file()]
     return sorted(found, key=lambda run: (run.folder / "config.toml").stat().st_mtime_ns)
 
 
@@ -179,6 +188,9 @@ def open_run(run: str | Path, runs: str | Path | None = None) -> Run:
     for place in (Path(run), folder / str(run)):
         if (place / "run.json").is_file() and (place / "config.toml").is_file():
             return Run(place)
+        if (place / "run.json").is_file() or (place / "config.toml").is_file():
+            missing = "config.toml" if (place / "run.json").is_file() else "run.json"
+            raise UsageError(f"The run {place} has no {missing}; bring it back from a copy, or train anew.")
     names = [each.name for each in list_runs(folder)]
     raise UsageError(f'There is no run "{run}" in {folder}.{suggest(str(run), names)} See them with: reverie runs')
 

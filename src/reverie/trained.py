@@ -65,7 +65,10 @@ class Trained:
         """
         if isinstance(self.model, LatentDensity):
             return self.model
-        raise UsageError(f"{self.name} has no likelihood: a {type(self.model).__name__} assigns no density to an image.")
+        raise UsageError(
+            f"{self.name} has no likelihood: a {type(self.model).__name__} assigns no density to an image. "
+            "For likelihoods train a vae recipe."
+        )
 
     def observe(self, pixels: Tensor) -> Tensor:
         """Pixels (N, C, H, W) as the model's observations; grey pixels become fixed bits where the model wants bits."""

@@ -85,8 +85,13 @@ def resume(run: str | Path, *, runs: str | Path | None = None, report: Report | 
 def prepare(config: dict[str, Any]) -> Prepared:
     """Load the data and make the plan, and settle what was left to the machine."""
     module = recipes.find(config["recipe"])
-    data = load_data(config, module.DATA)
+    data = load_data(config, getattr(module, "DATA", None))
     plan = build(config, data)
+    if plan.batch > len(data.train):
+        raise UsageError(
+            f"--batch {plan.batch} is more than the {len(data.train)} training images of {data.name}; "
+            f"give --batch {max(1, len(data.train) // 4)}, or more images."
+        )
     device = machine.pick_device(config["device"])
     threads = config["threads"] or machine.free_cores()
     bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and machine.has_fast_bf16(device))
@@ -95,11 +100,13 @@ def prepare(config: dict[str, Any]) -> Prepared:
     return Prepared(config, fixed(data, plan), plan)
 
 
-def load_data(config: Mapping[str, Any], usual: str) -> ImageData:
+def load_data(config: Mapping[str, Any], usual: str | None) -> ImageData:
     """The data of a run: the one asked for, else the recipe's usual one, else its offline stand-in."""
     asked, size, channels = config["data"], configuration.parse_size(config["size"]), config["channels"]
     if asked:
         return load(asked, size=size, channels=channels)
+    if usual is None:
+        raise UsageError(f"The recipe {config['recipe']} names no usual data (DATA); give some with --data.")
     try:
         return load(usual, size=size, channels=channels)
     except DataError:
@@ -226,11 +233,6 @@ def _job(prepared: Prepared, ranks: World) -> Job:
     images = Resident(data.train, device)
     threads, lanes = (max(1, config[name] // ranks.size) for name in ("threads", "lanes"))
     job = Job(plan, images, 1, config["seed"], device, config["precision"], lanes, threads, ranks)
-    if plan.batch > len(images):
-        raise UsageError(
-            f"--batch {plan.batch} is more than the {len(images)} training images of {data.name}; "
-            f"give --batch {max(1, len(images) // 4)}, or more images."
-        )
     job.model.to(device)
     steps = config["steps"] or round((config["epochs"] or plan.epochs) * job.epoch_steps)
     return replace(job, steps=max(1, steps))

@@ -1,5 +1,7 @@
-"""Hostile and broken sources: each ends in one message that says what is wrong, never in a traceback or a hang."""
+"""Hostile and broken sources: each ends in one message that says what is wrong, never in a "
+"traceback or a hang."""
 
+import contextlib
 import gzip
 import io
 import struct
@@ -17,7 +19,7 @@ from reverie.data import inspect, limits, load
 from reverie.data.arrays import parse_idx, parse_npy
 from reverie.data.limits import gunzip
 from reverie.data.pictures import decode, strict_pillow
-from reverie.errors import DataError, ReverieError
+from reverie.errors import DataError
 
 
 def png(height=4, width=4, value=90):
@@ -30,7 +32,13 @@ def bomb(side):
     """A PNG whose header claims side x side pixels."""
     header = struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0)
     chunk = b"IHDR" + header
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png()[33:]
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + chunk
+        + struct.pack(">I", zlib.crc32(chunk))
+        + png()[33:]
+    )
 
 
 def npy(shape, data=b"", dtype="<f8"):
@@ -51,6 +59,10 @@ def zipped(*members):
         for name, data in members:
             archive.writestr(name, data)
     return stream.getvalue()
+
+
+def flipped(data, place):
+    return data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :]
 
 
 def encrypted():
@@ -77,7 +89,7 @@ TABLE = {
     # name of the case: (files or one file, words that the message must have)
     "nothing there": ("missing.zip", "there is no file, folder or data set"),
     "a name that is nearly right": ("fashon-mnist", 'Did you mean "fashion-mnist"'),
-    "a zero byte in the name": ("a\0b", r"there is no file or folder a\\x00b"),
+    "a zero byte in the name": ("a\0b", r"there is no file, folder or data set a\\x00b"),
     "an empty folder": ({}, "is empty"),
     "a folder of other files": ({"a.exe": b"MZ", "b.dll": b"MZ"}, "holds no images.*Accepted are"),
     "a folder of text": ({"a.txt": b"hello"}, "is text, and an image recipe wants images"),
@@ -86,17 +98,32 @@ TABLE = {
     "a named text": ("shakespeare", "is text, and an image recipe wants images"),
     "one image": ({"a.png": png()}, "1 image; at least 2"),
     "a picture": ({"one": ("a.png", png())}, "one image; give a folder"),
-    "different sizes": (GOOD | {"c.png": png(5, 3)}, r"a.png is 4 x 4 \(height x width\), c.png is 5 x 3.*--size 28x20"),
+    "different sizes": (
+        GOOD | {"c.png": png(5, 3)},
+        r"a.png is 4 x 4 \(height x width\), c.png is 5 x 3.*--size 28x20",
+    ),
     "a bomb": (GOOD | {"c.png": bomb(9000)}, "c.png: has 9000 x 9000 pixels; the limit is 50 million"),
     "a larger bomb": (GOOD | {"c.png": bomb(14000)}, "c.png: has more than 50 million pixels"),
     "a truncated picture": (GOOD | {"c.png": png(64, 64)[:-30]}, "c.png: is broken or cut short"),
     "an empty picture": (GOOD | {"c.png": b""}, "c.png: is empty"),
     "text as a picture": (GOOD | {"c.png": b"hello"}, "c.png: is no image of a known format"),
-    "a script as a picture": (GOOD | {"c.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"}, "known format"),
-    "a picture of another kind": (GOOD | {"c.heic": b"x"}, "c.heic: .heic is not read; convert it to PNG or JPEG"),
+    "a script as a picture": (
+        GOOD | {"c.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"},
+        "known format",
+    ),
+    "a picture of another kind": (
+        GOOD | {"c.heic": b"x"},
+        "c.heic: .heic is not read; convert it to PNG or JPEG",
+    ),
     "metadata without names": (GOOD | {"metadata.csv": b"label\n1\n"}, 'needs a column "file_name"'),
-    "metadata of a missing file": (GOOD | {"metadata.csv": b"file_name,label\n../x.png,1\n"}, "names ../x.png, which is not there"),
-    "metadata that leaves one out": (GOOD | {"metadata.csv": b"file_name,label\na.png,1\n"}, "b.png has no row"),
+    "metadata of a missing file": (
+        GOOD | {"metadata.csv": b"file_name,label\n../x.png,1\n"},
+        "names ../x.png, which is not there",
+    ),
+    "metadata that leaves one out": (
+        GOOD | {"metadata.csv": b"file_name,label\na.png,1\n"},
+        "b.png has no row",
+    ),
     "metadata that is no JSON": (GOOD | {"metadata.jsonl": b"{"}, "cannot be read as jsonl"),
     "a lying npy": ({"one": ("a.npy", npy("(1000000000000,)"))}, "cut short or broken: its header claims"),
     "a negative npy": ({"one": ("a.npy", npy("(-1, 5, 5)"))}, "its shape is"),
@@ -105,12 +132,24 @@ TABLE = {
     "objects in npy": ({"one": ("a.npy", saved(np.array([{}, 1], object)))}, "holds Python objects"),
     "records in npy": ({"one": ("a.npy", saved(np.zeros(3, "f4,i4")))}, "Python objects or records"),
     "words in npy": ({"one": ("a.npy", saved(np.full((2, 2, 2), "a")))}, "not numbers"),
-    "not-a-number in npy": ({"one": ("a.npy", saved(np.full((2, 2, 2), np.nan)))}, "holds values from nan to nan"),
-    "negative numbers": ({"one": ("a.npy", saved(np.full((2, 2, 2), -1.0)))}, "from -1.0 to -1.0; expected are 0 to 255"),
+    "not-a-number in npy": (
+        {"one": ("a.npy", saved(np.full((2, 2, 2), np.nan)))},
+        "holds values from nan to nan",
+    ),
+    "negative numbers": (
+        {"one": ("a.npy", saved(np.full((2, 2, 2), -1.0)))},
+        "from -1.0 to -1.0; expected are 0 to 255",
+    ),
     "a vector": ({"one": ("a.npy", saved(np.zeros(7)))}, r"has shape \(7,\); images are expected as"),
     "no images in npy": ({"one": ("a.npy", saved(np.zeros((0, 4, 4))))}, "holds no images"),
-    "objects in npz": ({"one": ("a.npz", zipped(("images.npy", saved(np.array([{}], object)))))}, "holds Python objects"),
-    "an npz of vectors": ({"one": ("a.npz", zipped(("w.npy", saved(np.zeros(3)))))}, "no array of this .npz file holds images; it has w"),
+    "objects in npz": (
+        {"one": ("a.npz", zipped(("images.npy", saved(np.array([{}], object)))))},
+        "holds Python objects",
+    ),
+    "an npz of vectors": (
+        {"one": ("a.npz", zipped(("w.npy", saved(np.zeros(3)))))},
+        "no array of this .npz file holds images; it has w",
+    ),
     "labels that do not match": (
         {"one": ("a.npz", zipped(("x.npy", saved(np.ones((4, 2, 2)))), ("y.npy", saved(np.arange(3)))))},
         "3 labels do not match 4 images",
@@ -118,25 +157,49 @@ TABLE = {
     "a zip that is none": ({"one": ("a.zip", b"hello")}, "is broken and cannot be opened"),
     "a truncated zip": ({"one": ("a.zip", zipped(*GOOD.items())[:-30])}, "is broken and cannot be opened"),
     "an empty zip": ({"one": ("a.zip", zipped())}, "is empty"),
-    "a zip bomb": ({"one": ("a.zip", zipped(("a.bmp", bytes(50_000_000))))}, "a.bmp unpacks to more than 200 times"),
-    "a zip that climbs": ({"one": ("a.zip", zipped(("../../a.png", png()), ("b.png", png())))}, "points outside the archive"),
-    "a zip that hides its climb": ({"one": ("a.zip", zipped(("a/../../b.png", png())))}, "points outside the archive"),
+    "a zip bomb": (
+        {"one": ("a.zip", zipped(("a.bmp", bytes(50_000_000))))},
+        "a.bmp unpacks to more than 200 times",
+    ),
+    "a zip that climbs": (
+        {"one": ("a.zip", zipped(("../../a.png", png()), ("b.png", png())))},
+        "points outside the archive",
+    ),
+    "a zip that hides its climb": (
+        {"one": ("a.zip", zipped(("a/../../b.png", png())))},
+        "points outside the archive",
+    ),
     "a zip from the root": ({"one": ("a.zip", zipped(("/etc/a.png", png())))}, "points outside the archive"),
     "a zip from a drive": ({"one": ("a.zip", zipped(("C:\\a.png", png())))}, "points outside the archive"),
     "an encrypted zip": ({"one": ("a.zip", encrypted())}, "is encrypted"),
-    "a zip with a broken member": ({"one": ("a.zip", zipped(*GOOD.items()).replace(b"IHDR", b"IHXR"))}, "a.png: cannot be unpacked"),
+    "a zip with a broken member": (
+        {"one": ("a.zip", flipped(zipped(*GOOD.items()), 50))},
+        "a.png: cannot be unpacked",
+    ),
     "a tar that climbs": ({"one": ("a.tar", tarred("../a.png"))}, "points outside the archive"),
     "a tar with a link": ({"one": ("a.tar", tarred("a.png", tarfile.SYMTYPE))}, "a.png: a link or a device"),
     "a tar that is none": ({"one": ("a.tar", b"hello" * 200)}, "is broken and cannot be opened"),
-    "a truncated idx": ({"one": ("a.idx", idx(3, 4, 4, data=bytes(47)))}, "claims 48 bytes of numbers, and 47 bytes follow"),
+    "a truncated idx": (
+        {"one": ("a.idx", idx(3, 4, 4, data=bytes(47)))},
+        "claims 48 bytes of numbers, and 47 bytes follow",
+    ),
     "an idx that is too long": ({"one": ("a.idx", idx(3, 4, 4, data=bytes(49)))}, "claims 48 bytes"),
     "a lying idx": ({"one": ("a.idx", idx(2**31, 2**31, 2**31))}, "cut short or broken"),
     "an idx of labels": ({"one": ("a.idx", idx(5, data=bytes(5)))}, "as labels are; give the file of images"),
     "an idx that is none": ({"one": ("a.idx", b"hello")}, "magic number"),
-    "a truncated gzip": ({"one": ("a-idx3-ubyte.gz", gzip.compress(idx(2, 2, 2, data=bytes(8)))[:-9])}, "cut short|not whole gzip"),
-    "a gzip bomb": ({"one": ("a-idx3-ubyte.gz", gzip.compress(bytes(50_000_000)))}, "unpacks to more than 200 times"),
+    "a truncated gzip": (
+        {"one": ("a-idx3-ubyte.gz", gzip.compress(idx(2, 2, 2, data=bytes(8)))[:-9])},
+        "cut short|not whole gzip",
+    ),
+    "a gzip bomb": (
+        {"one": ("a-idx3-ubyte.gz", gzip.compress(bytes(50_000_000)))},
+        "unpacks to more than 200 times",
+    ),
     "a truncated batch": ({"data_batch_1.bin": bytes(3072)}, "no multiple of CIFAR-10's 3073"),
-    "a batch of another set": ({"data_batch_1.bin": b"\x0b" + bytes(3072)}, "labels must lie between 0 and 9"),
+    "a batch of another set": (
+        {"data_batch_1.bin": b"\x0b" + bytes(3072)},
+        "labels must lie between 0 and 9",
+    ),
     "a parquet that is none": ({"one": ("a.parquet", b"PAR1hello")}, "no parquet file that can be read"),
     "a kind that is unknown": ({"one": ("a.xyz", b"hello")}, "of no kind that can be read as images"),
 }
@@ -179,7 +242,10 @@ def test_all_broken_files_are_named_but_only_ten_are_listed(tmp_path):
     assert not report.sound
 
 
-@pytest.mark.parametrize(("kind", "words"), [("file", "outside the folder"), ("folder", "a link to a folder"), ("broken", "leads nowhere")])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("file", "outside the folder"), ("folder", "a link to a folder"), ("broken", "leads nowhere")],
+)
 def test_links_out_of_the_folder_are_refused(tmp_path, kind, words):
     folder = placed(tmp_path, GOOD)
     (tmp_path / "secret.png").write_bytes(png())
@@ -220,7 +286,12 @@ def test_gzip_of_several_members_is_read_whole():
     assert gunzip(gzip.compress(b"a" * 9) + gzip.compress(b"b") + b"\0\0", "x") == b"a" * 9 + b"b"
 
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=150,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 WHOLE_NPY, WHOLE_IDX = saved(np.arange(32, dtype=np.uint8).reshape(2, 4, 4)), idx(2, 4, 4, data=bytes(32))
 WHOLE_ZIP, WHOLE_GZIP = zipped(*GOOD.items()), gzip.compress(WHOLE_IDX)
 
@@ -239,7 +310,7 @@ def damaged(whole):
 
 
 @FUZZ
-@given(st.one_of(damaged(WHOLE_NPY)))
+@given(damaged(WHOLE_NPY))
 def test_fuzzed_npy(data):
     only_data_errors(parse_npy, data, "x")
 
@@ -251,7 +322,10 @@ def test_fuzzed_idx(data):
 
 
 @FUZZ
-@given(data=damaged(WHOLE_ZIP), suffix=st.sampled_from([".zip", ".npz", ".tar", ".npy", ".idx", ".parquet", ".bin"]))
+@given(
+    data=damaged(WHOLE_ZIP),
+    suffix=st.sampled_from([".zip", ".npz", ".tar", ".npy", ".idx", ".parquet", ".bin"]),
+)
 def test_fuzzed_files(tmp_path, data, suffix):
     path = tmp_path / f"x{suffix}"
     path.write_bytes(data)
@@ -266,8 +340,6 @@ def test_fuzzed_pictures(data):
 
 
 def only_data_errors(function, *arguments):
-    try:
+    """Whatever else is raised, or warned of, fails the test."""
+    with contextlib.suppress(DataError):
         function(*arguments)
-    except ReverieError as error:
-        assert isinstance(error, DataError)
-        assert str(error)

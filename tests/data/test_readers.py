@@ -93,7 +93,12 @@ def test_a_flat_folder_is_sorted_naturally_and_every_tenth_is_test(tmp_path, arr
 def test_a_folder_and_its_archives_are_the_same(tmp_path, pack):
     files = image_files(COLOUR, "a/") | {f"b/{n}": d for n, d in image_files(GREY).items()}
     names = {write: "x", zipped: "x.zip", tarred: "x.tar.gz"}
-    data = load(pack(tmp_path / names[pack], {f"wrap/{n}": d for n, d in files.items()} | {"__MACOSX/._1.png": b"no", ".hidden.png": b"no"}))
+    data = load(
+        pack(
+            tmp_path / names[pack],
+            {f"wrap/{n}": d for n, d in files.items()} | {"__MACOSX/._1.png": b"no", ".hidden.png": b"no"},
+        )
+    )
     assert data.classes == ("a", "b")
     assert data.spec.shape == (3, 5, 6)
     assert same(together(data)[:20], COLOUR)
@@ -171,7 +176,20 @@ def test_one_idx_file(tmp_path, name):
         ((GREY > 99).astype(np.int64), (GREY > 99) * np.uint8(255)),
         (RANDOM.randint(0, 256, (20, 9)), None),
     ],
-    ids=["grey", "last", "first", "fortran", "one", "big-endian", "unit", "unit32", "float", "bool", "bits", "rows"],
+    ids=[
+        "grey",
+        "last",
+        "first",
+        "fortran",
+        "one",
+        "big-endian",
+        "unit",
+        "unit32",
+        "float",
+        "bool",
+        "bits",
+        "rows",
+    ],
 )
 def test_npy(tmp_path, array, wanted):
     np.save(tmp_path / "x.npy", array)
@@ -207,8 +225,12 @@ def test_cifar_batches(tmp_path, pack):
     images = RANDOM.randint(0, 256, (6, 4, 3, 32, 32)).astype(np.uint8)
     labels = RANDOM.randint(0, 10, (6, 4)).astype(np.uint8)
     files = {
-        f"cifar-10-batches-bin/{name}.bin": np.concatenate([labels[i, :, None], images[i].reshape(4, -1)], 1).tobytes()
-        for i, name in enumerate(["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"])
+        f"cifar-10-batches-bin/{name}.bin": np.concatenate(
+            [labels[i, :, None], images[i].reshape(4, -1)], 1
+        ).tobytes()
+        for i, name in enumerate(
+            ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]
+        )
     }
     root = pack(tmp_path / ("c.tar.gz" if pack is tarred else "c"), files)
     data = load(root if pack is tarred else root / "cifar-10-batches-bin")
@@ -225,7 +247,9 @@ def test_parquet_with_the_names_that_its_schema_keeps(tmp_path, cell):
     rows = [png(x) for x in COLOUR]
     column = rows if cell == "binary" else [{"bytes": row, "path": None} for row in rows]
     features = {"info": {"features": {"label": {"names": ["cat", "dog", "owl"]}}}}
-    table = pyarrow.table({"image": column, "label": LABELS.tolist()}).replace_schema_metadata({"huggingface": json.dumps(features)})
+    table = pyarrow.table({"image": column, "label": LABELS.tolist()}).replace_schema_metadata(
+        {"huggingface": json.dumps(features)}
+    )
     for part in ("train", "test"):
         parquet.write_table(table, tmp_path / f"{part}-00000-of-00001.parquet")
     data = load(tmp_path)
@@ -239,7 +263,12 @@ def test_the_fingerprint_tells_one_pixel_one_label_and_one_shape_apart(tmp_path)
     prints = set()
     other = GREY.copy()
     other[3, 2, 1] ^= 1
-    for images, labels in ((GREY, LABELS), (other, LABELS), (GREY, LABELS[::-1]), (GREY.reshape(20, 6, 5), LABELS)):
+    for images, labels in (
+        (GREY, LABELS),
+        (other, LABELS),
+        (GREY, LABELS[::-1]),
+        (GREY.reshape(20, 6, 5), LABELS),
+    ):
         np.savez(tmp_path / "x.npz", images=images, labels=labels)
         prints.add(load(tmp_path / "x.npz").fingerprint())
     np.savez(tmp_path / "y.npz", images=GREY, labels=LABELS)

@@ -53,7 +53,8 @@ def test_pictures_of_what_lies_outside_are_clipped():
 
 
 def frequencies_fit(drawn):
-    """Whether bits (N, 1, 16, 16) of every level appear as often as pixel / 255, within 4.5 standard errors of each."""
+    """Whether bits (N, 1, 16, 16) of every level appear as often as pixel / 255, within 4.5 "
+    "standard errors of each."""
     p = EVERY_LEVEL.double() / 255
     error = (p * (1 - p) / len(drawn)).sqrt()
     mean = drawn.double().mean(0, keepdim=True)
@@ -86,6 +87,17 @@ def test_fixed_bits_have_the_frequencies_too_and_are_then_only_read(mode, part):
         assert torch.equal(view(fixed.pixels, NoDraws()), x)
 
 
+def test_extremes_are_exact_even_where_a_draw_is_zero(monkeypatch):
+    class Zeros(Draws):
+        def uniform(self, name, shape):
+            return torch.zeros(shape)
+
+    wanted = (EVERY_LEVEL > 0).float()
+    assert torch.equal(bits("dynamic")(EVERY_LEVEL, Zeros()), wanted)
+    monkeypatch.setattr("reverie.data.views._uniform", lambda part, block, shape: torch.zeros(64, *shape))
+    assert torch.equal(bits("static").fix(Split(EVERY_LEVEL), "train").pixels, wanted.to(torch.uint8) * 255)
+
+
 def test_dynamic_leaves_training_pixels_grey():
     split = Split(ramp(3))
     assert bits("dynamic").fix(split, "train") is split
@@ -107,7 +119,7 @@ def test_fixed_bits_depend_on_pixels_index_and_part_alone():
 def test_the_fixed_draw_is_the_same_for_ever():
     split = bits().fix(Split(ramp(70), torch.zeros(70, dtype=torch.int64)), "test")
     assert split.labels is not None
-    assert bits_hash(split) == "BITS_HASH"
+    assert bits_hash(split) == "d14e22399ffe5f688777a2eb0c4bc51bac45ddb9ea3c745b3aa918ebf8994756"
 
 
 def test_threshold_is_at_the_middle():

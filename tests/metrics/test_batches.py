@@ -10,10 +10,12 @@ from reverie.metrics.batches import batches, evaluating
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_returns_to_its_mode_even_after_an_error(training):
     model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)).train(training)
-    with pytest.raises(ZeroDivisionError), evaluating(model):
+    with evaluating(model):
         assert not model.training
         assert not model(torch.zeros(1, 2)).requires_grad
-        raise ZeroDivisionError
+    assert model.training == training
+    with pytest.raises(ValueError, match="broken"), evaluating(model):
+        raise ValueError("broken")
     assert model.training == model[1].training == training
 
 

@@ -33,9 +33,10 @@ def linear(weight, bias):
 
 
 def linear_gaussian():
-    """Probabilistic PCA with orthogonal columns, whose posterior is a diagonal Gaussian: the VAE, log p(x), W.
+    """Probabilistic PCA with orthogonal columns, so that the posterior is diagonal: the VAE, log p(x), W.
 
-    p(x) = N(m, W W' + s2 I), and p(z|x) = N(M^-1 W' (x - m), s2 M^-1) with M = W' W + s2 I (Tipping & Bishop 1999).
+    p(x) = N(m, W W' + s2 I), and p(z|x) = N(M^-1 W' (x - m), s2 M^-1) with M = W' W + s2 I
+    (Tipping & Bishop 1999).
     """
     source = torch.Generator().manual_seed(0)
     columns = torch.linalg.qr(torch.randn(D, L, generator=source, dtype=torch.float64)).Q
@@ -103,7 +104,7 @@ def test_a_missing_half_in_the_deviation_is_no_bound_and_is_seen(monkeypatch):
     model, log_prob, w = linear_gaussian()
     x = images(1)
     v = model.encode(x).log_variance[0].exp().detach()
-    # E log p(x|z) of a linear decoder changes with the variance of z alone: by -|w_j|^2 / (2 s2) times the change.
+    # E log p(x|z) of a linear decoder falls with the variance of z_j, at the rate of |w_j|^2 / (2 s2).
     excess = float(((v - v.square()) * w.square().sum(0)).sum() / (2 * VARIANCE))
     monkeypatch.setattr(Gaussian, "draw", wrong_draw)
     bound, error = bound_by_the_loss(model, x)
@@ -112,7 +113,7 @@ def test_a_missing_half_in_the_deviation_is_no_bound_and_is_seen(monkeypatch):
 
 
 def test_all_binary_pictures_together_have_probability_one_and_the_bound_stays_below():
-    """p(x) by Gauss-Hermite quadrature over z, for all 2^8 pictures of a decoder with two latent dimensions."""
+    """p(x) by Gauss-Hermite quadrature over two latent dimensions, for all pictures of 8 pixels."""
     model = tiny((1, 2, 4)).double()
     nodes, mass = np.polynomial.hermite_e.hermegauss(40)
     z = torch.tensor(list(itertools.product(nodes, nodes)))
@@ -131,7 +132,7 @@ def test_all_binary_pictures_together_have_probability_one_and_the_bound_stays_b
 
 
 def test_images_drawn_from_the_model_hold_the_likelihood_between_two_bounds():
-    """Of (x, z) drawn from the model, z is a draw of the exact posterior: an upper bound beside the lower one."""
+    """Of (x, z) drawn from the model, z is a draw of the exact posterior: it gives an upper bound."""
     model, n, k = tiny((1, 3, 3)).double(), 400, 20
     noise = ItemNoise(("simulate",), range(n))
     with torch.no_grad():

@@ -71,7 +71,8 @@ def stack_album(album: Album, title: str, size: Size | None, channels: Channels)
     """Decode an album whole.
 
     Raises:
-        DataError: some file cannot be used, the images differ in size and no size is given, or they are too many.
+        DataError: some file cannot be used, the images differ in size and no size is given, or they are too
+        many.
     """
     problems, good, images, total = list(album.problems), [], [], 0
     for picture, result in decoded(album.pictures, size):
@@ -97,7 +98,8 @@ def _check_size(pictures: Sequence[Picture], images: Sequence[Levels]) -> None:
     first, last = images[0].shape[1:], images[-1].shape[1:]
     if first != last:
         raise DataError(
-            f"the images differ in size: {printable(pictures[0].name)} is {first[0]} x {first[1]} (height x width), "
+            f"the images differ in size: {printable(pictures[0].name)} is {first[0]} x "
+            f"{first[1]} (height x width), "
             f"{printable(pictures[-1].name)} is {last[0]} x {last[1]}. Give the size that all shall have: "
             "--size 28, or --size 28x20 for height x width."
         )
@@ -105,7 +107,11 @@ def _check_size(pictures: Sequence[Picture], images: Sequence[Levels]) -> None:
 
 def _broken(problems: Sequence[Problem], count: int, title: str) -> str:
     more = [f"  and {len(problems) - SHOWN:,} more"] if len(problems) > SHOWN else []
-    lines = [f"{len(problems):,} of {count:,} files in {title} cannot be used:", *(f"  {p}" for p in problems[:SHOWN]), *more]
+    lines = [
+        f"{len(problems):,} of {count:,} files in {title} cannot be used:",
+        *(f"  {p}" for p in problems[:SHOWN]),
+        *more,
+    ]
     return "\n".join([*lines, f"Repair or remove them. `reverie data check {title}` lists all of them."])
 
 

@@ -1,7 +1,7 @@
 """Readers of array files: ``.npy``, ``.npz``, idx (MNIST) and CIFAR-10 binary batches.
 
-All parse bytes in memory. What a header claims is held against the bytes that are there before anything is allocated,
-and nothing that would need a pickle is read.
+All parse bytes in memory. What a header claims is held against the bytes that are there before anything is
+allocated, and nothing that would need a pickle is read.
 """
 
 import io
@@ -37,7 +37,9 @@ def parse_npy(data: bytes, what: str) -> NDArray[Any]:
     """
     shape, fortran, dtype, start = _npy_header(data, what)
     if dtype.hasobject or dtype.fields is not None:
-        raise DataError(f"{what} holds Python objects or records, not plain numbers; save it as a plain array.")
+        raise DataError(
+            f"{what} holds Python objects or records, not plain numbers; save it as a plain array."
+        )
     count = math.prod(shape)
     _check_length(count * dtype.itemsize, len(data) - start, what, exact=False)
     flat = np.frombuffer(data, dtype, count=count, offset=start) if count else np.empty(0, dtype)
@@ -50,7 +52,11 @@ def _npy_header(data: bytes, what: str) -> tuple[tuple[int, ...], bool, np.dtype
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             version = np.lib.format.read_magic(stream)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
             shape, fortran, dtype = read(stream)
     except Exception as error:  # the header is a Python literal, and broken ones fail in many ways
         raise DataError(f"{what} is no .npy file that can be read (its header is broken).") from error
@@ -62,7 +68,8 @@ def _npy_header(data: bytes, what: str) -> tuple[tuple[int, ...], bool, np.dtype
 def _check_length(claimed: int, there: int, what: str, *, exact: bool) -> None:
     if claimed > there or (exact and claimed != there):
         raise DataError(
-            f"{what} is cut short or broken: its header claims {size_words(claimed)} of numbers, and {size_words(there)} follow."
+            f"{what} is cut short or broken: its header claims {size_words(claimed)} of numbers, "
+            f"and {size_words(there)} follow."
         )
 
 
@@ -92,7 +99,10 @@ def read_idx(member: Member) -> Stack:
     """Read one idx file of images."""
     array = parse_idx(member.read(), member.name)
     if array.ndim < 3:
-        raise DataError(f"{member.name} holds {array.ndim}-axis numbers, as labels are; give the file of images or the folder.")
+        raise DataError(
+            f"{member.name} holds {array.ndim}-axis numbers, as labels are; give the file of "
+            "images or the folder."
+        )
     return join([(None, as_images(array, member.name), None)])
 
 
@@ -102,14 +112,16 @@ def has_idx(members: Sequence[Member]) -> bool:
 
 
 def read_idx_folder(members: Sequence[Member]) -> Stack:
-    """Read the files that are named as MNIST's four: ``train-images-idx3-ubyte``, ``t10k-labels-idx1-ubyte``, ...; gzipped or not."""
+    """Read the files that are named as MNIST's four, gzipped or not."""
     found = {(m[1], m[2]): member for member in members if (m := _IDX_NAME.search(member.base))}
     pieces = []
     for word in (w for w in _IDX_PARTS if (w, "images") in found):
         images = found[word, "images"]
         labels = found.get((word, "labels"))
         values = None if labels is None else parse_idx(labels.read(), labels.name)
-        pieces.append((_IDX_PARTS[word], as_images(parse_idx(images.read(), images.name), images.name), values))
+        pieces.append(
+            (_IDX_PARTS[word], as_images(parse_idx(images.read(), images.name), images.name), values)
+        )
     return join(pieces)
 
 
@@ -119,18 +131,19 @@ def has_cifar(members: Sequence[Member]) -> bool:
 
 
 def read_cifar(members: Sequence[Member]) -> Stack:
-    """Read CIFAR-10 binary batches: ``data_batch_*.bin`` and ``test_batch.bin``."""
+    """Read CIFAR-10 binary batches; ``test_batch.bin`` is for testing, every other one for training."""
     pieces = []
     for member in members:
-        if re.fullmatch(r"(data_batch_\d+|test_batch)\.bin", member.base):
-            part = "test" if member.base.startswith("test") else "train"
-            pieces.append((part, *_parse_cifar(member.read(), member.name)))
+        part = "test" if member.base.startswith("test") else "train"
+        pieces.append((part, *_parse_cifar(member.read(), member.name)))
     return join(pieces, CIFAR_CLASSES)
 
 
 def _parse_cifar(data: bytes, what: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if not data or len(data) % _CIFAR_RECORD:
-        raise DataError(f"{what} is cut short: {len(data)} bytes are no multiple of CIFAR-10's {_CIFAR_RECORD} an image.")
+        raise DataError(
+            f"{what} is cut short: {len(data)} bytes are no multiple of CIFAR-10's {_CIFAR_RECORD} an image."
+        )
     records = np.frombuffer(data, np.uint8).reshape(-1, _CIFAR_RECORD)
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
 
@@ -166,7 +179,7 @@ def _stack_categories(arrays: Mapping[str, NDArray[Any]]) -> Stack:
 
 
 def read_npz(members: Sequence[Member]) -> Stack:
-    """Read the arrays of a ``.npz`` file: images with labels, parts (``x_train``, ...), or one array per class.
+    """Read a ``.npz`` file: images with labels, parts (``x_train``, ...), or one array per class.
 
     Raises:
         DataError: Python objects, or no array that holds images.
@@ -185,7 +198,9 @@ def read_npz(members: Sequence[Member]) -> Stack:
     arrays = {name: read() for name, read in readers.items()}
     pictures = {name: array for name, array in arrays.items() if array.ndim in (2, 3, 4)}
     if not pictures:
-        raise DataError(f"no array of this .npz file holds images; it has {', '.join(map(printable, arrays)) or 'none'}.")
+        raise DataError(
+            f"no array of this .npz file holds images; it has {', '.join(map(printable, arrays)) or 'none'}."
+        )
     return _stack_categories(pictures)
 
 

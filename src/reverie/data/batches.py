@@ -1,7 +1,7 @@
 """Batches: which images each step sees, as a pure function, and images that stay on the device.
 
-Nothing here has a state that a checkpoint would have to keep: step 1,000 of a resumed run sees the images that step
-1,000 of an uninterrupted run saw.
+Nothing here has a state that a checkpoint would have to keep: step 1,000 of a resumed run sees the images
+that step 1,000 of an uninterrupted run saw.
 """
 
 from functools import lru_cache

@@ -1,7 +1,7 @@
-"""The catalog: the named data sets, where each is looked for, and where it comes from. Imports neither torch nor numpy.
+"""The catalog: the named data sets, and where each comes from. Imports neither torch nor numpy.
 
-A named set is looked for below ``$REVERIE_DATA``, then below the cache (``$REVERIE_CACHE``, or the platform's folder
-for caches). Nothing is fetched unless ``fetch`` is called.
+A named set is looked for below ``$REVERIE_DATA``, then below the cache (``$REVERIE_CACHE``, or the
+platform's folder for caches). Nothing is fetched unless ``fetch`` is called.
 """
 
 import os
@@ -27,7 +27,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class Place:
-    """A file or folder below the data folder or the cache, and the patterns of files that make it complete."""
+    """A file or folder below the data folder or the cache, and what makes it complete."""
 
     path: str
     needs: tuple[str, ...] = ()
@@ -60,7 +60,9 @@ _IDX_LABELLED = (*_IDX, "train-labels-idx1-ubyte*", "t10k-labels-idx1-ubyte*")
 def _idx_remotes(folder: str, host: str, hashes: tuple[str, str, str, str]) -> tuple[Remote, ...]:
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     files = [f"{name}-ubyte.gz" for name in names]
-    return tuple(Remote(f"{host}/{f}", sha256, f"{folder}/{f}") for f, sha256 in zip(files, hashes, strict=True))
+    return tuple(
+        Remote(f"{host}/{f}", sha256, f"{folder}/{f}") for f, sha256 in zip(files, hashes, strict=True)
+    )
 
 
 CATALOG: dict[str, Entry] = {
@@ -91,7 +93,7 @@ CATALOG: dict[str, Entry] = {
             "articles of clothing, 28 x 28 grey",
             "MIT, Zalando SE",
             "official 60,000 / 10,000",
-            ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+            tuple("T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")),
             (Place("fashion-mnist", _IDX_LABELLED),),
             _idx_remotes(
                 "fashion-mnist",
@@ -254,7 +256,9 @@ def located(entry: Entry) -> Path:
         return found
     offline = " Without a network, --data mnist-5k works." if entry.name == "mnist" else ""
     if entry.remotes:
-        raise DataError(f"{entry.name} is not here yet. Fetch it with `reverie data fetch {entry.name}`.{offline}")
+        raise DataError(
+            f"{entry.name} is not here yet. Fetch it with `reverie data fetch {entry.name}`.{offline}"
+        )
     raise DataError(not_fetchable(entry))
 
 
@@ -262,4 +266,7 @@ def not_fetchable(entry: Entry) -> str:
     """Return the message for a set that has to be brought by hand: what to put where."""
     where = " or ".join(dict.fromkeys(str(home / entry.places[0].path) for home in homes()))
     files = f" with the files {', '.join(entry.places[0].needs)}" if entry.places[0].needs else ""
-    return f"{entry.name} is not here, and cannot be fetched (no host and sha256 of it are known). Put it at {where}{files}."
+    return (
+        f"{entry.name} is not here, and cannot be fetched (no host and sha256 of it are known). "
+        f"Put it at {where}{files}."
+    )

@@ -15,12 +15,15 @@ def fetch(name: str, *, offline: bool = False) -> Path:
         offline: do not use the network; ``REVERIE_OFFLINE=1`` says the same.
 
     Raises:
-        DataError: the name is unknown, the set cannot be fetched, there is no network, or a file has another sha256.
+        DataError: the name is unknown, the set cannot be fetched, there is no network, or a file has another
+        sha256.
             Without a network the message names each file's URL, its sha256 and where to put it.
     """
     entry = CATALOG.get(name)
     if entry is None:
-        raise DataError(f'there is no data set named "{name}".{suggest(name, CATALOG)} `reverie data list` shows them.')
+        raise DataError(
+            f'there is no data set named "{name}".{suggest(name, CATALOG)} `reverie data list` shows them.'
+        )
     if not entry.places:
         raise DataError(f"{name} is built in: there is nothing to fetch.")
     found = find(entry)

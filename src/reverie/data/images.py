@@ -1,4 +1,4 @@
-"""Images: what a recipe gets. ``load`` reads any source into uint8 tensors, split into training and test images."""
+"""Images: ``load`` reads any source into uint8 tensors, split into training and test images."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -79,7 +79,8 @@ def load(source: str | Path, *, size: Size | None = None, channels: Channels = "
     Args:
         source: as a person writes it after ``--data``.
         size: height and width; images of another size are cropped at the centre and resized (Lanczos).
-        channels: ``auto`` keeps the fewest that lose nothing: grey if every image is, RGBA if anything is transparent.
+        channels: ``auto`` keeps the fewest that lose nothing: grey if every image is, RGBA if anything is
+        transparent.
 
     Returns:
         Training and test images as they come, or else every 10th image, in sorted order, for testing.
@@ -108,7 +109,9 @@ def load(source: str | Path, *, size: Size | None = None, channels: Channels = "
 
 def _check_arguments(size: Size | None, channels: str) -> None:
     if size is not None and not (len(size) == 2 and all(1 <= n <= 4096 for n in size)):
-        raise UsageError(f"--size must be one or two numbers between 1 and 4096, as in 28 or 28x20; got {size}.")
+        raise UsageError(
+            f"--size must be one or two numbers between 1 and 4096, as in 28 or 28x20; got {size}."
+        )
     if channels not in ("auto", "grey", "rgb", "rgba"):
         raise UsageError(f"--channels must be auto, grey, rgb or rgba; got {channels}.")
 
@@ -124,10 +127,14 @@ def _stacked(source: Source, size: Size | None, channels: Channels) -> Stack:
     return Stack(images, stack.labels, stack.classes, stack.parts)
 
 
-def _divided(parts: tuple[str, ...] | None, n: int, source: Source) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
+def _divided(
+    parts: tuple[str, ...] | None, n: int, source: Source
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
     """Which images are for training and which for testing, and how that was decided, in words."""
     if n < 2:
-        raise DataError(f"{source.title} holds {n} image; at least 2 are needed, one to train on and one to test.")
+        raise DataError(
+            f"{source.title} holds {n} image; at least 2 are needed, one to train on and one to test."
+        )
     names = np.array(parts or [""] * n)
     held = "test" if "test" in names else "validation"
     train, test = names == "train", names == held
@@ -144,11 +151,15 @@ def _every_tenth(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
     used = train if train.any() else np.ones(len(names), bool)
     if used.sum() < 2:
-        raise DataError(f"{source.title} holds 1 image for training and none for testing; at least 2 are needed.")
+        raise DataError(
+            f"{source.title} holds 1 image for training and none for testing; at least 2 are needed."
+        )
     test = np.zeros(len(names), bool)
     test[np.flatnonzero(used)[::EVERY]] = True
     by = "by sorted name" if isinstance(source.found, Album) else "by position"
-    given = source.entry.split if source.entry and source.entry.split else f"every {EVERY}th image is test, {by}"
+    given = (
+        source.entry.split if source.entry and source.entry.split else f"every {EVERY}th image is test, {by}"
+    )
     rest = int((~used).sum())
     return used & ~test, test, given + (f"; {rest:,} other images are left out" if rest else "")
 

@@ -1,4 +1,4 @@
-"""Inspection: everything ``reverie data check`` says about a source, without stopping at the first broken file."""
+"""Inspection: what ``reverie data check`` says of a source, past the first broken file."""
 
 from collections import Counter
 from collections.abc import Sequence

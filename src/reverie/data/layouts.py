@@ -1,4 +1,4 @@
-"""Layouts: what lies in a tree of files, decided by their names alone, and the labels and parts that folders tell."""
+"""Layouts: what lies in a tree of files, by their names, and the labels and parts that folders tell."""
 
 import csv
 import io
@@ -28,10 +28,8 @@ def read_path(path: Path) -> Album | Stack:
     """Read what lies at a path: a folder, an archive or one file.
 
     Raises:
-        DataError: nothing is there, it is text, or it is of no known kind.
+        DataError: it is text, of no known kind, broken, or too large.
     """
-    if "\0" in str(path) or not path.exists():
-        raise DataError(f"there is no file or folder {printable(str(path))}.")
     name = path.name.lower()
     if path.is_dir() or name.endswith(_ARCHIVES):
         return read_tree(open_tree(path))
@@ -73,12 +71,12 @@ def _text_refused(what: str) -> str:
 
 
 def read_tree(tree: Tree) -> Album | Stack:
-    """Read the files of a folder or archive: the first layout that fits, images before anything else of numbers."""
+    """Read the files of a folder or archive by the first layout that fits."""
     members = tree.members
     if arrays.has_idx(members):
         return arrays.read_idx_folder(members)
     if arrays.has_cifar(members):
-        return arrays.read_cifar(members)
+        return arrays.read_cifar([m for m in members if m.suffix == ".bin"])
     pictures = [m for m in members if m.suffix in SUFFIXES or m.suffix in FOREIGN]
     if pictures or tree.problems:
         return _read_pictures(tree, pictures)
@@ -87,7 +85,9 @@ def read_tree(tree: Tree) -> Album | Stack:
             return read(files)
     if any(is_text(m.name) for m in members):
         raise DataError(_text_refused(tree.title))
-    raise DataError(f"{tree.title} holds no images, only files such as {printable(members[0].name)}. {ACCEPTED}")
+    raise DataError(
+        f"{tree.title} holds no images, only files such as {printable(members[0].name)}. {ACCEPTED}"
+    )
 
 
 def _read_npy_files(files: Sequence[Member]) -> Stack:
@@ -101,13 +101,20 @@ def _read_parquet_files(files: Sequence[Member]) -> Album:
 
 
 def _read_pictures(tree: Tree, pictures: Sequence[Member]) -> Album:
-    foreign = [Problem(m.name, f"{m.suffix} is not read; convert it to PNG or JPEG") for m in pictures if m.suffix in FOREIGN]
+    foreign = [
+        Problem(m.name, f"{m.suffix} is not read; convert it to PNG or JPEG")
+        for m in pictures
+        if m.suffix in FOREIGN
+    ]
     split = [(m, *_part(m.name)) for m in pictures if m.suffix in SUFFIXES]
     labels = _metadata_labels(tree) or _folder_labels({m.name: rest for m, _, rest in split})
     album = tuple(Picture(m.name, m.read, part, labels.get(m.name)) for m, part, _ in split)
     missing = [m.name for m, _, _ in split if labels and m.name not in labels]
     if missing:
-        raise DataError(f"{tree.title}: {printable(missing[0])} has no row with a label in the metadata file. Add it, or remove the file.")
+        raise DataError(
+            f"{tree.title}: {printable(missing[0])} has no row with a label in the metadata "
+            "file. Add it, or remove the file."
+        )
     return Album(album, (*tree.problems, *foreign))
 
 
@@ -119,14 +126,14 @@ def _part(name: str) -> tuple[str | None, str]:
 
 
 def _folder_labels(rest: Mapping[str, str]) -> dict[str, str]:
-    """Labels from the last folder: only where all files lie equally deep, in at least two folders (the Hub's rule)."""
+    """Labels from the last folder, where all files lie equally deep in at least two (the Hub's rule)."""
     depths = {name.count("/") for name in rest.values()}
     labels = {whole: name.split("/")[-2] for whole, name in rest.items() if "/" in name}
     return labels if len(depths) == 1 and len(set(labels.values())) > 1 else {}
 
 
 def _metadata_labels(tree: Tree) -> dict[str, str]:
-    """Labels from ``metadata.csv`` or ``metadata.jsonl``, whose ``file_name`` counts from the folder it lies in."""
+    """Labels from ``metadata.csv`` or ``.jsonl``; ``file_name`` counts from its folder."""
     labels: dict[str, str] = {}
     names = {m.name for m in tree.members}
     for member in (m for m in tree.members if m.base in _METADATA):
@@ -134,7 +141,10 @@ def _metadata_labels(tree: Tree) -> dict[str, str]:
         for row in _rows(member):
             name = str(folder / str(row["file_name"]).replace("\\", "/"))
             if name not in names:
-                raise DataError(f"{member.name} names {printable(name)}, which is not there. Correct the row, or add the file.")
+                raise DataError(
+                    f"{member.name} names {printable(name)}, which is not there. Correct the "
+                    "row, or add the file."
+                )
             column = next((c for c in _LABEL_COLUMNS if row.get(c) not in (None, "")), None)
             if column:
                 labels[name] = str(row[column])

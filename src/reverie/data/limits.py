@@ -55,7 +55,8 @@ def check_decoded(count: int, what: str) -> None:
     """Refuse a source whose decoded images need more than ``DECODED_LIMIT`` bytes."""
     if count > DECODED_LIMIT:
         raise DataError(
-            f"{printable(what)} needs more than {size_words(DECODED_LIMIT)} when decoded, which is the limit. "
+            f"{printable(what)} needs more than {size_words(DECODED_LIMIT)} when decoded, which "
+            "is the limit. "
             "Give a smaller size (--size 64) or fewer images."
         )
 
@@ -64,7 +65,8 @@ def check_ratio(packed: int, unpacked: int, what: str) -> None:
     """Refuse what unpacks to far more than images or text ever do."""
     if unpacked > max(RATIO_FREE, RATIO_LIMIT * packed):
         raise DataError(
-            f"{printable(what)} unpacks to more than {RATIO_LIMIT} times its {size_words(packed)}, which is the limit; "
+            f"{printable(what)} unpacks to more than {RATIO_LIMIT} times its "
+            f"{size_words(packed)}, which is the limit; "
             "real images and texts do not. Unpack it yourself if you trust it, and give the folder."
         )
 
@@ -86,10 +88,15 @@ def gunzip(data: bytes, what: str, limit: int = DECODED_LIMIT) -> bytes:
                 check_ratio(len(data), out.tell(), what)
                 _check_unpacked(out.tell(), limit, what)
                 if not piece and not rest and not engine.eof:
-                    raise DataError(f"{printable(what)} is cut short: its gzip data ends too early. Fetch or copy it again.")
+                    raise DataError(
+                        f"{printable(what)} is cut short: its gzip data ends too early. Fetch or "
+                        "copy it again."
+                    )
             rest = engine.unused_data.lstrip(b"\0")  # some writers pad with zeros
     except zlib.error as error:
-        raise DataError(f"{printable(what)} is not whole gzip data ({error}). Fetch or copy it again.") from error
+        raise DataError(
+            f"{printable(what)} is not whole gzip data ({error}). Fetch or copy it again."
+        ) from error
     return out.getvalue()
 
 

@@ -1,6 +1,7 @@
 """Pictures: the bytes of one image file become an array of 8-bit levels, channels first.
 
-The fewest channels that hold the picture are kept: one where all are equal, four only where something is transparent.
+The fewest channels that hold the picture are kept: one where all are equal, four only where something is
+transparent.
 """
 
 import io
@@ -21,9 +22,9 @@ Channels = Literal["auto", "grey", "rgb", "rgba"]
 Size = tuple[int, int]  # height, width
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"})
+SUFFIXES = frozenset(".png .jpg .jpeg .jfif .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split())
 # Pictures to a person, but not read here: they are reported, never passed over.
-FOREIGN = frozenset({".heic", ".heif", ".avif", ".svg", ".psd", ".eps", ".jp2", ".ico", ".tga", ".raw", ".dng", ".cr2", ".nef"})
+FOREIGN = frozenset(".heic .heif .avif .svg .psd .eps .jp2 .ico .tga .raw .dng .cr2 .nef".split())
 COUNT = {"grey": 1, "rgb": 3, "rgba": 4}
 
 
@@ -62,7 +63,9 @@ def decode(data: bytes, size: Size | None = None) -> tuple[Levels, str]:
     except UnidentifiedImageError as error:
         raise DataError(_unknown(data)) from error
     except Exception as error:  # decoders of broken files raise whatever their state leads to
-        raise DataError(f"is broken or cut short ({str(error).splitlines()[0] if str(error) else type(error).__name__})") from error
+        raise DataError(
+            f"is broken or cut short ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        ) from error
 
 
 def _unknown(data: bytes) -> str:
@@ -94,7 +97,7 @@ def _from_sixteen_bits(image: Image.Image) -> Image.Image:
 
 
 def fit(image: Image.Image, size: Size | None) -> Image.Image:
-    """Crop the centre to the aspect ratio of ``size`` and resize (Lanczos); an image of that size is left alone."""
+    """Crop the centre to the aspect ratio of ``size`` and resize; an image of that size is left alone."""
     if size is None or image.size == size[::-1]:
         return image
     height, width = size
@@ -107,7 +110,9 @@ def fit(image: Image.Image, size: Size | None) -> Image.Image:
 
 def fit_levels(levels: Levels, size: Size) -> Levels:
     """Crop and resize one array (C, H, W), as ``fit`` does images."""
-    image = Image.fromarray(levels[0] if len(levels) == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0)))
+    image = Image.fromarray(
+        levels[0] if len(levels) == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0))
+    )
     return _levels(fit(image, size))
 
 
@@ -131,7 +136,7 @@ def _equal_colours(levels: Levels) -> bool:
 
 
 def with_channels(levels: Levels, channels: Literal["grey", "rgb", "rgba"]) -> Levels:
-    """Convert levels (..., C, H, W) to the given channels; what is transparent is laid on white where alpha goes."""
+    """Convert levels (..., C, H, W) to the given channels; alpha that goes is laid on white."""
     wanted = COUNT[channels]
     if levels.shape[-3] == 4 and wanted < 4:
         levels = _on_white(levels)

@@ -1,6 +1,7 @@
 """Shapes: procedural pictures of circles, squares and triangles, whose factors are known.
 
-Every picture is drawn from its signed distance, so that edges are smooth at any size and factors may vary continuously.
+Every picture is drawn from its signed distance, so that edges are smooth at any size and factors may vary
+continuously.
 """
 
 import colorsys
@@ -32,15 +33,19 @@ class Factors:
 
 
 def factors(n: int, seed: int = 0) -> Factors:
-    """Draw the factors of ``n`` pictures, independently and uniformly; every shape lies whole in its picture."""
-    draw = np.random.RandomState(seed)  # its stream is frozen, so the set is the same with every numpy
+    """Draw the factors of ``n`` pictures, independently and uniformly; every shape lies whole in its picture.
+
+    The first pictures of a larger set are those of a smaller one.
+    """
+    # The stream of RandomState is frozen, so the set is the same with every release of numpy.
+    kind, hue, radius, x, y, turn = np.random.RandomState(seed).random_sample((n, 6)).T
     return Factors(
-        draw.randint(0, len(KINDS), n).astype(np.int64),
-        draw.uniform(0, 1, n),
-        draw.uniform(0.16, 0.25, n),
-        draw.uniform(0.39, 0.61, n),
-        draw.uniform(0.39, 0.61, n),
-        draw.uniform(0, 2 * np.pi, n),
+        kind=(kind * len(KINDS)).astype(np.int64),
+        hue=hue,
+        radius=0.16 + 0.08 * radius,
+        x=0.4 + 0.2 * x,
+        y=0.4 + 0.2 * y,
+        turn=2 * np.pi * turn,
     )
 
 
@@ -68,7 +73,7 @@ def _coverage(given: Factors, i: int, size: Size) -> Numbers:
 
 
 def _distance(kind: int, u: Numbers, v: Numbers) -> Numbers:
-    """The gauge of a shape: the radius of the circle of the same area as the shape of this kind through (u, v)."""
+    """The gauge of a shape: the radius of the circle of the area of the shape through (u, v)."""
     corner = np.sqrt(3) / 2
     gauges: dict[str, Numbers] = {
         "circle": np.hypot(u, v),

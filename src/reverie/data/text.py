@@ -26,8 +26,9 @@ def read_text(source: str | Path) -> str:
 def read_parts(source: str | Path) -> dict[str, str]:
     """Read a text by its parts: ``train``, ``valid`` and ``test`` where the source has them, else ``all``.
 
-    Accepted are a name of the catalog (``shakespeare``, ``ptb``, ``wikitext-2``, ``python-stdlib``), ``.txt`` and
-    ``.jsonl`` files (the field ``text`` of each line), either gzipped or not, and folders of them.
+    Accepted are a name of the catalog (``shakespeare``, ``ptb``, ``wikitext-2``, ``python-stdlib``),
+    ``.txt`` and ``.jsonl`` files (the field ``text`` of each line), either gzipped or not, and folders of
+    them.
 
     Raises:
         DataError: the source is missing, empty, binary, or not in UTF-8.
@@ -47,12 +48,16 @@ def read_parts(source: str | Path) -> dict[str, str]:
 
 def _located_text(entry: Entry) -> Path:
     if entry.kind != "text":
-        raise DataError(f"{entry.name} is a set of images, and a language recipe wants text: a .txt or .jsonl file.")
+        raise DataError(
+            f"{entry.name} is a set of images, and a language recipe wants text: a .txt or .jsonl file."
+        )
     return located(entry)
 
 
 def _read_folder(folder: Path) -> dict[str, str]:
-    files = sorted((f for f in folder.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
+    files = sorted(
+        (f for f in folder.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name)
+    )
     files = [f for f in files if not hidden(f.name)]
     parts = {part: f for part in _PARTS for f in files if part in f.name.lower().split(".")}
     if "train" in parts:

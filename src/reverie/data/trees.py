@@ -1,7 +1,7 @@
-"""Trees: a folder, a zip file and a tar file seen alike, as named files that are read in place and never extracted.
+"""Trees: folders, zip and tar files seen alike, as named files that are read in place.
 
-What lies in a tree (pictures in folders, idx files, CIFAR batches, ...) is decided once, in ``layouts``, whichever way
-the files are packed.
+What lies in a tree (pictures in folders, idx files, CIFAR batches, ...) is decided once, in ``layouts``,
+whichever way the files are packed.
 """
 
 import io
@@ -148,7 +148,7 @@ def _unsafe(name: str) -> bool:
 
 
 def open_zip(path: Path) -> Tree:
-    """Open a zip file after holding what it declares against the limits; members are unpacked one by one when read."""
+    """Hold what a zip file declares against the limits; its members are unpacked when read."""
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, OSError) as error:
@@ -167,7 +167,9 @@ def open_zip(path: Path) -> Tree:
 def _check_entry(entry: zipfile.ZipInfo, path: Path) -> None:
     what = f"{path}, member {printable(entry.orig_filename)}"
     if _unsafe(entry.orig_filename.replace("\\", "/")):
-        raise DataError(f"{what}: this name points outside the archive. Nothing of it was read; make the archive anew.")
+        raise DataError(
+            f"{what}: this name points outside the archive. Nothing of it was read; make the archive anew."
+        )
     if entry.flag_bits & 1:
         raise DataError(f"{what}: is encrypted. Unpack it with its password and give the folder.")
     check_ratio(entry.compress_size, entry.file_size, what)
@@ -176,7 +178,15 @@ def _check_entry(entry: zipfile.ZipInfo, path: Path) -> None:
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise DataError(f"cannot be unpacked ({error})") from error
 
 
@@ -199,10 +209,15 @@ def _open_tar(path: Path) -> Tree:
     return Tree(str(path), tuple(members), tuple(problems))
 
 
-def _add_tar_entry(entry: tarfile.TarInfo, data: bytes, members: list[Member], problems: list[Problem]) -> None:
+def _add_tar_entry(
+    entry: tarfile.TarInfo, data: bytes, members: list[Member], problems: list[Problem]
+) -> None:
     name = entry.name.removeprefix("./")
     if _unsafe(name):
-        raise DataError(f"member {printable(name)}: this name points outside the archive. Nothing of it was read; make it anew.")
+        raise DataError(
+            f"member {printable(name)}: this name points outside the archive. Nothing of it was "
+            "read; make it anew."
+        )
     if entry.isdir() or hidden(name):
         return
     if not entry.isreg():

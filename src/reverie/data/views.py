@@ -62,7 +62,7 @@ class View:
         return Split(ink.to(torch.uint8) * 255, split.labels)
 
     def __call__(self, pixels: Tensor, noise: Noise) -> Tensor:
-        """Return x, float32 of the pixels' shape, for training; only dynamic bits draw, x ~ Bernoulli(pixel / 255)."""
+        """Return x, float32, for training; only dynamic bits draw, x ~ Bernoulli(pixel / 255)."""
         if self.mode != "dynamic":
             return self.still(pixels)
         return (noise.uniform("bits", tuple(pixels.shape)) < pixels / 255).float()
@@ -90,7 +90,7 @@ def symmetric() -> View:
 
 
 def bits(mode: Literal["dynamic", "static", "threshold"] = "dynamic") -> View:
-    """Return the view of bits: drawn anew each time (dynamic), drawn once (static), or pixel >= 128 (threshold).
+    """Return the view of bits: drawn anew each time, drawn once, or pixel >= 128.
 
     Test images always have fixed bits (Salakhutdinov and Murray, 2008; Burda et al., 2015, arXiv:1509.00519).
     """

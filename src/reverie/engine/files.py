@@ -74,10 +74,12 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, value: Any) -> None:
-    """Append one object to a file of JSON lines."""
-    line = json.dumps(value, ensure_ascii=False) + "\n"
+    """Append one object to a file of JSON lines; a line that a crash cut short is ended first."""
+    line = (json.dumps(value, ensure_ascii=False) + "\n").encode()
     try:
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a+b") as file:
+            if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+                file.write(b"\n")
             file.write(line)
     except OSError as error:
         raise refusal(path, len(line), error) from error

@@ -194,7 +194,7 @@ def _check_finite(measured: _Measured) -> None:
 
 
 def _fit(x: Tensor, batch: int, chunk: int, noise_per_image: int) -> tuple[int, int]:
-    """Shrink the batch until its noise fits, and the chunk until its activations do: 32 images' worth a row."""
+    """Shrink the batch until its noise fits, and the chunk until its activations do: 32 images a row."""
     batch = max(1, min(batch, len(x), MEMORY // (4 * noise_per_image)))
     row = 4 * 32 * x[0].numel()
     return batch, max(1, min(chunk, MEMORY // (row * batch)))

@@ -56,8 +56,8 @@ def _from_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent.resolve()))  # so that a recipe finds the model file beside it
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError) as error:
-        raise UsageError(f"The recipe file {path} cannot be opened: {error}") from error
+    except Exception as error:  # whatever the person's own code raises
+        raise UsageError(f"The recipe file {path} cannot be opened: {type(error).__name__}: {error}. Correct it.") from error
     finally:
         sys.path.pop(0)
     if not callable(getattr(module, "run", None)):

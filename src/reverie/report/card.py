@@ -42,7 +42,7 @@ def text(value: object) -> str:
 
     Example:
         >>> text("a|b <i>")
-        'a\\\\|b &lt;i&gt;'
+        'a\\|b &lt;i&gt;'
     """
     line = html.escape(" ".join(str(value).split()), quote=False)
     return "".join("\\" + c if c in "\\`*_[]|#" else c for c in line)
@@ -99,7 +99,7 @@ def _limits(record: Record) -> list[str]:
     ]
     if not record.figures:
         said.append("It was not evaluated; nothing is known of its quality.")
-    if record.facts.get("status") not in (None, "done", "finished"):
+    if record.facts.get("status") not in (None, "finished", "running"):
         reason = f" ({record.facts['reason']})" if record.facts.get("reason") else ""
         said.append(f"The training is not complete: {record.facts['status']}{reason}.")
     return [text(sentence) for sentence in said]

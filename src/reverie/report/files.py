@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reverie.errors import DataError
+from reverie.errors import DataError, ReverieError
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,11 @@ def dark_of(path: Path) -> Path:
 
 
 def write(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all: a temporary file beside it, synced, then renamed over it."""
+    """Write a file whole or not at all: a temporary file beside it, synced, then renamed over it.
+
+    Raises:
+        ReverieError: the disk refuses.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -136,7 +140,9 @@ def write(path: Path, content: bytes) -> Path:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)  # a temporary file is private; a picture is not
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        reason = f"{error.strerror or error}. Free some space, or choose another folder."
+        raise ReverieError(f'cannot write "{path}" ({len(content):,} bytes): {reason}') from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)  # there only if it was not renamed
     return path

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from reverie.errors import DataError
 from reverie.report import files, plots, table
 from reverie.report.files import Record
 from reverie.report.theme import theme_of
@@ -46,9 +47,10 @@ def write_page(folder: Path) -> Path:
         figures=[_row(figure, common) for figure in record.figures],
         common=table.words(common),
         training=_training(record),
-        pictures=[_inline(path, _title(path), _title(path)) for path in record.pictures],
+        pictures=[_inline(path, "", "") for path in record.pictures],
         config=[(name, _shown(value)) for name, value in record.config.items()],
-        facts=list(_facts(record)),
+        facts=_facts(record),
+        version=(record.facts.get("versions") or {}).get("reverie", ""),
     )
     return files.write(folder / "report.html", page.encode())
 
@@ -132,21 +134,24 @@ def _sample(path: Path, run: str) -> Picture:
     return _inline(path, f"Images made by {run} at {when}", when)
 
 
-def _title(path: Path) -> str:
-    """What a picture says it shows, or else its name."""
-    with Image.open(path) as image:
-        said = {key.lower(): str(value) for key, value in image.info.items() if isinstance(key, str)}
-    words = said.get("title") or path.stem
-    return words.replace("_", " ").replace("-", " ").capitalize()
+def _look(path: Path) -> tuple[int, int, str]:
+    """Width, height, and what a picture says it shows, or else its name."""
+    try:
+        with Image.open(path) as image:
+            said = {str(key).lower(): str(value) for key, value in image.info.items()}
+            width, height = image.size
+    except OSError as error:
+        raise DataError(f'"{path}" is not a picture. Draw it again, or delete it to leave it out.') from error
+    words = (said.get("title") or path.stem).replace("_", " ")
+    return width, height, words[:1].upper() + words[1:]
 
 
 def _inline(path: Path, alt: str, caption: str) -> Picture:
-    with Image.open(path) as image:
-        width, height = image.size
+    """A picture as a part of the page; what it says of itself where no words are given."""
+    width, height, said = _look(path)
     dark = files.dark_of(path)
-    return Picture(
-        _uri(path.read_bytes()), _uri(dark.read_bytes()) if dark.exists() else "", width, height, alt, caption
-    )
+    twin = _uri(dark.read_bytes()) if dark.exists() else ""
+    return Picture(_uri(path.read_bytes()), twin, width, height, alt or said, caption or said)
 
 
 def _uri(png: bytes) -> str:
@@ -157,7 +162,7 @@ def _training(record: Record) -> Picture | None:
     """The curves of training, drawn from metrics.jsonl."""
     if not plots.quantities(record.rows):
         return None
-    light, dark = (plots.curves(record.rows, title="Training", theme=theme) for theme in ("light", "dark"))
+    light, dark = (plots.curves(record.rows, title=record.name, theme=theme) for theme in ("light", "dark"))
     named = ", ".join(plots.quantities(record.rows))
     return Picture(_png(light), _png(dark), *light.size, f"Curves over training steps: {named}", "")
 

@@ -262,9 +262,8 @@ def _legend(figure: "Figure", names: Mapping[int, str], theme: Theme) -> None:
     ]
     if keys:
         figure.legend(
-            handles=keys, loc="upper left", bbox_to_anchor=(0.85, 0.86), frameon=False,
-            labelcolor=theme.muted,
-            fontsize=10, handletextpad=0.3, labelspacing=0.55, ncols=math.ceil(len(keys) / 26),
+            handles=keys, loc="upper left", bbox_to_anchor=(0.85, 0.86), frameon=False, fontsize=10,
+            labelcolor=theme.muted, handletextpad=0.3, labelspacing=0.55, ncols=math.ceil(len(keys) / 26),
         )  # fmt: skip
 
 

@@ -218,7 +218,7 @@ def pixels(images: "Pixels | Tensor") -> Pixels:
 def _squarest(count: int) -> int:
     """The number of columns that fills a grid with the least waste, near the square, rather wide."""
     root = int(np.ceil(count**0.5))
-    return min(range(root, min(count, 2 * root) + 1), key=lambda c: (-count % c > 0, c))
+    return min(range(root, min(count, root + root // 2) + 1), key=lambda c: (-count % c, c))
 
 
 def _enlarged(cells: Pixels, columns: int, theme: Theme) -> Pixels:

@@ -1,0 +1,330 @@
+"""The commands beside ``train``: thin. Flags are the signatures of the functions here.
+
+Nothing here imports torch before a command needs it.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from reverie import __version__
+from reverie.errors import DataError
+from reverie.train_command import train
+
+if TYPE_CHECKING:
+    from reverie.actions import Result
+    from reverie.runs import Run
+
+app = App(
+    name="reverie",
+    help="Classic deep generative models: trained in one command, measured honestly, shown beautifully.",
+    help_format="plaintext",
+    version=__version__,
+    default_parameter=Parameter(consume_multiple=True, negative=()),
+)
+data_app = App(name="data", help="The catalog of data sets, and what is wrong with your own.")
+app.command(train)
+app.command(data_app)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """What every command takes.
+
+    Args:
+        runs: the folder of runs; by default $REVERIE_RUNS, then runs.
+        json: print the answer as JSON.
+    """
+
+    runs: Path | None = None
+    json: bool = False
+
+
+PLAIN = Common()
+RunName = Annotated[str, Parameter(help="A path, a name, or last.")]
+Out = Annotated[Path | None, Parameter(help="A PNG to write, instead of one in the run's folder.")]
+
+
+def _open(run: str, common: Common) -> "Run":
+    from reverie.runs import open_run
+
+    return open_run(run, common.runs)
+
+
+def _say(words: object) -> None:
+    print(words, flush=True)
+
+
+def _show(result: "Result", common: Common, **more: Any) -> None:
+    """Print what an action made."""
+    if common.json:
+        figures = [figure.to_json() for figure in result.figures]
+        _say(json.dumps({"files": [str(f) for f in result.files], "figures": figures, **result.values, **more}))
+        return
+    for file in result.files:
+        if ".dark." not in file.name:
+            _say(file)
+    for name, value in more.items():
+        _say(f"{name}: {value}")
+
+
+@app.command
+def sample(
+    run: RunName, /, *, n: int = 64, seed: int = 0, temperature: float = 1.0, out: Out = None, common: Common = PLAIN
+) -> None:
+    """Draw new images from the model."""
+    _show(_open(run, common).sample(n, seed=seed, temperature=temperature, out=out), common)
+
+
+@app.command
+def reconstruct(
+    run: RunName, images: Path | None = None, /, *, n: int = 20, out: Out = None, common: Common = PLAIN
+) -> None:
+    """Encode and decode images: an image, a folder, or the first test images."""
+    result = _open(run, common).reconstruct(images, n=n, out=out)
+    errors = result.values["squared_error_per_pixel"]
+    more = {} if common.json else {"mean squared error per pixel": f"{sum(errors) / len(errors):.5f}"}
+    _show(result, common, **more)
+
+
+@app.command
+def interpolate(
+    run: RunName,
+    a: str = "0",
+    b: str = "1",
+    /,
+    *,
+    steps: int = 12,
+    path: Literal["spherical", "linear"] = "spherical",
+    out: Out = None,
+    common: Common = PLAIN,
+) -> None:
+    """Walk between the codes of two images, given as files or as numbers of test images: a strip and a GIF."""
+    _show(_open(run, common).interpolate(a, b, steps=steps, path=path, out=out), common)
+
+
+@app.command
+def manifold(
+    run: RunName,
+    /,
+    *,
+    points: tuple[int, int] | None = None,
+    x: tuple[float, float] | None = None,
+    y: tuple[float, float] | None = None,
+    kind: Literal["probability", "linear"] | None = None,
+    axes: tuple[int, int] | None = None,
+    out: Out = None,
+    common: Common = PLAIN,
+) -> None:
+    """Decode a grid of codes as one picture.
+
+    Args:
+        run: a path, a name, or last.
+        points: along the first and the second axis.
+        x: where the first axis starts and ends: probabilities, or coordinates on a linear grid.
+        y: the same for the second axis, which runs upwards.
+        kind: evenly in probability under the prior, or evenly in space; the recipe has a usual one.
+        axes: which two numbers of the code.
+        out: a PNG to write, instead of one in the run's folder.
+        common: what every command takes.
+    """
+    given = {"points": points, "x": x, "y": y, "kind": kind, "axes": axes, "out": out}
+    _show(_open(run, common).manifold(**{name: value for name, value in given.items() if value is not None}), common)
+
+
+@app.command
+def traverse(
+    run: RunName,
+    image: str = "0",
+    /,
+    *,
+    dimensions: tuple[int, ...] = (),
+    span: float = 3.0,
+    steps: int = 11,
+    out: Out = None,
+    common: Common = PLAIN,
+) -> None:
+    """Change one number of a code at a time, the most used ones first."""
+    result = _open(run, common).traverse(image, dimensions=dimensions, span=span, steps=steps, out=out)
+    _show(result, common)
+
+
+@app.command
+def edit(
+    run: RunName,
+    having: str,
+    lacking: str | None = None,
+    /,
+    *,
+    images: Path | None = None,
+    strength: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
+    n: int = 6,
+    out: Out = None,
+    common: Common = PLAIN,
+) -> None:
+    """Add an attribute to images: the direction from examples without it to examples with it (classes or folders)."""
+    result = _open(run, common).edit(having, lacking, images=images, strength=strength, n=n, out=out)
+    accuracy = f"{result.values['accuracy']:.1%} of held-out examples on the right side"
+    _show(result, common, **({} if common.json else {"direction": accuracy}))
+
+
+@app.command
+def score(
+    run: RunName, images: Path | None = None, /, *, k: int = 50, n: int | None = None, out: Out = None,
+    common: Common = PLAIN,
+) -> None:  # fmt: skip
+    """Rank images by how likely the model finds them, the strangest first."""
+    result = _open(run, common).score(images, k=k, n=n, out=out)
+    _show(result, common)
+    if not common.json:
+        for place in result.values["order"][:10]:
+            _say(f"image {place:>6}  {result.values['bound'][place]:12.2f} nats")
+
+
+@app.command
+def evaluate(run: RunName, /, *, k: int = 100, n: int | None = None, common: Common = PLAIN) -> None:
+    """Measure the model on its test images, into eval.json.
+
+    Args:
+        run: a path, a name, or last.
+        k: importance samples for each image.
+        n: the first n test images; all by default.
+        common: what every command takes.
+    """
+    from reverie.engine.stop import on_signals
+    from reverie.finish import write_pages
+    from reverie.report.table import plain
+
+    there = _open(run, common)
+    with on_signals() as stop:
+        result = there.evaluate(k=k, n=n, should_stop=lambda: bool(stop))
+    write_pages(there)
+    if not common.json:
+        _say(plain([figure.to_json() for figure in result.figures]))
+    _show(result, common)
+
+
+@app.command
+def compare(first: RunName, second: RunName, /, *, common: Common = PLAIN) -> None:
+    """Set the figures of two runs side by side; those of different protocols are shown and not ranked."""
+    from reverie.compare import side_by_side, sheet
+
+    runs = _open(first, common), _open(second, common)
+    rows, picture = side_by_side(*runs), sheet(*runs)
+    if common.json:
+        _say(json.dumps({"rows": rows, "files": [str(file) for file in picture]}))
+        return
+    for row in rows:
+        _say(row["words"])
+    for file in picture:
+        if ".dark." not in file.name:
+            _say(file)
+
+
+@app.command
+def runs(*, common: Common = PLAIN) -> None:
+    """List the runs, the oldest first."""
+    from reverie.runs import list_runs, runs_folder
+
+    records = [_record(run) for run in list_runs(common.runs)]
+    if common.json:
+        _say(json.dumps(records))
+        return
+    if not records:
+        _say(f"No runs in {runs_folder(common.runs)} yet. Train one with: reverie train vae-conv")
+    for record in records:
+        data = record.get("data", {}).get("name", "")
+        columns = (record["name"], 32), (record["status"], 10), (record.get("recipe", ""), 14), (data, 16)
+        _say(" ".join([*(f"{words:{wide}}" for words, wide in columns), record.get("created", "")]).rstrip())
+
+
+def _record(run: "Run") -> dict[str, Any]:
+    """The record of a run; of one that cannot be read, that it is so."""
+    from reverie.errors import ReverieError
+
+    try:
+        return {"name": run.name, **run.record}
+    except ReverieError as error:
+        return {"name": run.name, "status": "unreadable", "reason": str(error)}
+
+
+@app.command
+def recipes(*, common: Common = PLAIN) -> None:
+    """List the recipes."""
+    from reverie.recipes import names, summary
+
+    if common.json:
+        _say(json.dumps({name: summary(name) for name in names()}))
+        return
+    for name in names():
+        _say(f"{name:14} {summary(name)}")
+
+
+@data_app.command(name="list")
+def data_list(*, common: Common = PLAIN) -> None:
+    """List the data sets that have a name, and which of them are here."""
+    from reverie.data.catalog import CATALOG, availability
+
+    if common.json:
+        _say(json.dumps({name: availability(entry) for name, entry in CATALOG.items()}))
+        return
+    for name, entry in CATALOG.items():
+        _say(f"{name:16} {availability(entry):10} {entry.about}")
+
+
+@data_app.command(name="check")
+def data_check(source: str, /, *, out: Path = Path("contact-sheet.png"), common: Common = PLAIN) -> None:
+    """Look at your own images: a contact sheet, what there is, and what is wrong with which file.
+
+    Args:
+        source: a folder, archive, array file or name.
+        out: the contact sheet to write.
+        common: what every command takes.
+    """
+    from reverie.check import check
+
+    report = check(source, out)
+    if common.json:
+        _say(json.dumps(report))
+    else:
+        for words in report["words"]:
+            _say(words)
+    if report["problems"]:
+        raise DataError(f"{len(report['problems'])} files of {source} cannot be used; repair or remove them.")
+
+
+@data_app.command(name="fetch")
+def data_fetch(name: str, /, *, offline: bool = False, common: Common = PLAIN) -> None:
+    """Fetch a data set from its source into the cache, checked by its sha256."""
+    from reverie.data.download import fetch
+
+    folder = fetch(name, offline=offline)
+    _say(json.dumps({"folder": str(folder)}) if common.json else folder)
+
+
+@app.command
+def doctor(*, common: Common = PLAIN) -> None:
+    """Look at this machine: versions, processor, threads, data; to read, or to paste into a report of a problem."""
+    from reverie.doctor import findings
+
+    found = findings()
+    if common.json:
+        _say(json.dumps(found))
+        return
+    for name, value in found.items():
+        _say(f"{name:12} {value}")
+
+
+@app.command
+def demo(*, common: Common = PLAIN) -> None:
+    """The whole story in two minutes, with no network: train, measure, look."""
+    from reverie.demo import demo as run_demo
+    from reverie.terminal import telling
+
+    with telling() as report:
+        words = run_demo(common.runs, report)
+    _say(json.dumps(words) if common.json else "\n".join(words["words"]))
