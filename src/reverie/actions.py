@@ -18,6 +18,7 @@ from reverie.engine.noise import ItemNoise
 from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
 from reverie.metrics.figures import Figure
+from reverie.out import check_png, save_png
 from reverie.report import plots, sheets
 from reverie.report.sheets import Axis
 from reverie.report.theme import Name
@@ -46,13 +47,8 @@ class Result:
 def _save(trained: Trained, name: str, out: Path | None, draw: Callable[[Name], Image.Image]) -> list[Path]:
     text = {"Title": name, "Software": "Reverie", "Source": trained.name}
     if out is not None:
-        if out.suffix.lower() != ".png":
-            raise UsageError(f"--out {out}: a picture is written as PNG; give a name that ends in .png")
-        image = draw("light")
-        try:
-            return [sheets.save(image, out, **text)]
-        except OSError as error:
-            raise UsageError(f"--out {out} cannot be written ({error.strerror or error}); choose another place.") from error
+        check_png(out)
+        return [save_png(draw("light"), out, text)]
     return list(sheets.both(trained.folder / "pictures" / f"{name}.png", draw, **text))
 
 
@@ -74,14 +70,22 @@ def sample(
     sampler = trained.sampler()
     if n < 1:
         raise UsageError(f"The number of samples must be at least 1; got {n}.")
+    if seed < 0:
+        raise UsageError(f"--seed must be at least 0; got {seed}.")
     if not 0 <= temperature < float("inf"):
-        raise UsageError(f"The temperature must be at least 0, where 1 is the prior itself; got {temperature:g}.")
+        raise UsageError(
+            f"The temperature must be at least 0, where 1 is the prior itself; got {temperature:g}."
+        )
     parts = [range(first, min(first + 256, n)) for first in range(0, n, 256)]
     with torch.no_grad():
-        drawn = [sampler.sample(len(p), ItemNoise((seed, "sample"), p), temperature=temperature) for p in parts]
+        drawn = [
+            sampler.sample(len(p), ItemNoise((seed, "sample"), p), temperature=temperature) for p in parts
+        ]
     images = trained.pixels(torch.cat(drawn))
     caption = f"{trained.name}, {n} draws from the prior, seed {seed}, temperature {temperature:g}"
-    files = _save(trained, "samples", out, lambda t: sheets.sheet(images, title="Samples", caption=caption, theme=t))
+    files = _save(
+        trained, "samples", out, lambda t: sheets.sheet(images, title="Samples", caption=caption, theme=t)
+    )
     return Result(files, images)
 
 
@@ -149,7 +153,10 @@ def interpolate(
     title = f"From image {a} to image {b}"
     caption = f"{trained.name}, {path} path between two codes"
     files = _save(
-        trained, "interpolation", out, lambda t: sheets.strip(images, title=title, labels=labels, caption=caption, theme=t)
+        trained,
+        "interpolation",
+        out,
+        lambda t: sheets.strip(images, title=title, labels=labels, caption=caption, theme=t),
     )
     gif = sheets.animation(images, files[0].with_suffix(".gif"))
     return Result([*files, gif], images)
@@ -232,7 +239,9 @@ def traverse(
         trained,
         "traversal",
         out,
-        lambda t: sheets.sheet(images, title="Traversals", caption=caption, columns=columns, rows=rows, theme=t),
+        lambda t: sheets.sheet(
+            images, title="Traversals", caption=caption, columns=columns, rows=rows, theme=t
+        ),
     )
     return Result(files, images, values={"kl": divergence.tolist()})
 
@@ -306,7 +315,11 @@ def _group(trained: Trained, name: str) -> Tensor:
         return trained.images(name, None).pixels
     raise UsageError(
         f'"{name}" is neither a class of {trained.data.name} nor a folder.{suggest(name, classes)} '
-        + (f"Classes: {', '.join(classes)}." if classes else "This data has no classes; give a folder of examples.")
+        + (
+            f"Classes: {', '.join(classes)}."
+            if classes
+            else "This data has no classes; give a folder of examples."
+        )
     )
 
 
@@ -315,7 +328,9 @@ def _other_group(trained: Trained, having: str, lacking: str | None) -> Tensor:
         return _group(trained, lacking)
     classes, train = trained.data.classes, trained.data.train
     if having not in classes or train.labels is None:
-        raise UsageError(f"Examples without the attribute are needed too: a class, or a folder; got only {having}.")
+        raise UsageError(
+            f"Examples without the attribute are needed too: a class, or a folder; got only {having}."
+        )
     return train.pixels[train.labels != classes.index(having)][:2000]
 
 

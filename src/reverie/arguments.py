@@ -32,7 +32,10 @@ class Range:
 
     def __str__(self) -> str:
         """The interval in words, for messages and help."""
-        parts = [f"above {self.above:g}" if self.above is not None else "", f"at least {self.low:g}" if self.low is not None else ""]
+        parts = [
+            f"above {self.above:g}" if self.above is not None else "",
+            f"at least {self.low:g}" if self.low is not None else "",
+        ]
         parts.append(f"at most {self.high:g}" if self.high is not None else "")
         return " and ".join(part for part in parts if part)
 
@@ -84,13 +87,20 @@ def _fit(value: Any, annotation: Any) -> tuple[Any, str]:
     if get_origin(annotation) is Annotated:
         base, *marks = get_args(annotation)
         value, problem = _fit(value, base)
-        outside = [str(m) for m in marks if isinstance(m, Range) and not problem and value is not None and value not in m]
+        outside = [
+            str(m)
+            for m in marks
+            if isinstance(m, Range) and not problem and value is not None and value not in m
+        ]
         return value, problem or (f"must be {outside[0]}" if outside else "")
     if get_origin(annotation) is Literal:
         choices = get_args(annotation)
         near = suggest(str(value), map(str, choices))
-        return value, "" if value in choices else f"must be one of {', '.join(map(str, choices))}.{near}".rstrip("?.") + (
-            "?" if near else ""
+        return (
+            value,
+            ""
+            if value in choices
+            else f"must be one of {', '.join(map(str, choices))}.{near}".rstrip("?.") + ("?" if near else ""),
         )
     if get_origin(annotation) in (Union, types.UnionType):
         attempts = [_fit(value, option) for option in get_args(annotation)]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reverie.data.inspection import Inspection, inspect
+from reverie.out import check_png, save_png
 from reverie.report import sheets
 
 SHOWN = 64
@@ -25,7 +26,9 @@ def check(source: str, out: Path) -> dict[str, Any]:
 
     Raises:
         DataError: there is nothing that can be read.
+        UsageError: ``out`` names no PNG, or cannot be written.
     """
+    check_png(out)
     found = inspect(source, thumbnails=SHOWN)
     problems = [[problem.path, problem.reason] for problem in found.problems]
     drawn = _contact_sheet(found, out) if found.thumbnails else None
@@ -62,7 +65,7 @@ def _contact_sheet(found: Inspection, out: Path) -> Path:
     side = min(128, max(max(levels.shape[1:]) for levels in found.thumbnails))
     cells = np.stack([_cell(levels, side) for levels in found.thumbnails])
     title = f"{Path(found.source).name}: the first {len(cells)} of {found.count:,} images"
-    return sheets.save(sheets.sheet(cells, title=title), out, Title=title)
+    return save_png(sheets.sheet(cells, title=title), out, {"Title": title})
 
 
 def _cell(levels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

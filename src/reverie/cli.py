@@ -38,9 +38,20 @@ def _command(words: Sequence[str]) -> None:
     try:
         app(list(words), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        asked = " ".join(words[: 2 if words[0] == "data" else 1])
-        known = words[0] in set(app)
-        raise UsageError(f"{plain_words(error)} See: reverie {f'{asked} ' if known else ''}--help") from error
+        raise UsageError(f"{plain_words(error)} See: reverie {_named(words)}--help") from error
+
+
+def _named(words: Sequence[str]) -> str:
+    """As many of the first words as name a command, each with a space after it."""
+    from reverie.commands import app, data_app
+
+    if words[0] not in set(app):
+        return ""
+    return (
+        f"data {words[1]} "
+        if words[0] == "data" and words[1:] and words[1] in set(data_app)
+        else f"{words[0]} "
+    )
 
 
 def plain_words(error: Exception) -> str:
@@ -67,7 +78,9 @@ def guarded(command: Callable[[], Any]) -> int:
         where = f" ({error.filename})" if error.filename else ""
         return _fail(f"The system refused: {error.strerror or error}{where}.", ReverieError.exit_code)
     except MemoryError:
-        return _fail("The memory is full; try smaller images (--size), or a smaller --batch.", ReverieError.exit_code)
+        return _fail(
+            "The memory is full; try smaller images (--size), or a smaller --batch.", ReverieError.exit_code
+        )
     except Exception as error:  # a mistake in the program, or in a person's own recipe
         words = f"Unexpected {type(error).__name__}: {error}. To see where it came from, set {TRACEBACK}=1."
         return _fail(words, ReverieError.exit_code)

@@ -23,6 +23,7 @@ app = App(
     help="Classic deep generative models: trained in one command, measured honestly, shown beautifully.",
     help_format="plaintext",
     version=__version__,
+    result_action="return_none",
     default_parameter=Parameter(consume_multiple=True, negative=()),
 )
 data_app = App(name="data", help="The catalog of data sets, and what is wrong with your own.")
@@ -46,6 +47,8 @@ class Common:
 
 PLAIN = Common()
 RunName = Annotated[str, Parameter(help="A path, a name, or last.")]
+Count = Annotated[int, Parameter(name=("--n", "-n"))]
+Some = Annotated[int | None, Parameter(name=("--n", "-n"))]
 Out = Annotated[Path | None, Parameter(help="A PNG to write, instead of one in the run's folder.")]
 
 
@@ -63,7 +66,9 @@ def _show(result: "Result", common: Common, **more: Any) -> None:
     """Print what an action made."""
     if common.json:
         figures = [figure.to_json() for figure in result.figures]
-        _say(json.dumps({"files": [str(f) for f in result.files], "figures": figures, **result.values, **more}))
+        _say(
+            json.dumps({"files": [str(f) for f in result.files], "figures": figures, **result.values, **more})
+        )
         return
     for file in result.files:
         if ".dark." not in file.name:
@@ -74,7 +79,14 @@ def _show(result: "Result", common: Common, **more: Any) -> None:
 
 @app.command
 def sample(
-    run: RunName, /, *, n: int = 64, seed: int = 0, temperature: float = 1.0, out: Out = None, common: Common = PLAIN
+    run: RunName,
+    /,
+    *,
+    n: Count = 64,
+    seed: int = 0,
+    temperature: float = 1.0,
+    out: Out = None,
+    common: Common = PLAIN,
 ) -> None:
     """Draw new images from the model."""
     _show(_open(run, common).sample(n, seed=seed, temperature=temperature, out=out), common)
@@ -82,7 +94,7 @@ def sample(
 
 @app.command
 def reconstruct(
-    run: RunName, images: Path | None = None, /, *, n: int = 20, out: Out = None, common: Common = PLAIN
+    run: RunName, images: Path | None = None, /, *, n: Count = 20, out: Out = None, common: Common = PLAIN
 ) -> None:
     """Encode and decode images: an image, a folder, or the first test images."""
     result = _open(run, common).reconstruct(images, n=n, out=out)
@@ -133,7 +145,10 @@ def manifold(
         common: what every command takes.
     """
     given = {"points": points, "x": x, "y": y, "kind": kind, "axes": axes, "out": out}
-    _show(_open(run, common).manifold(**{name: value for name, value in given.items() if value is not None}), common)
+    _show(
+        _open(run, common).manifold(**{name: value for name, value in given.items() if value is not None}),
+        common,
+    )
 
 
 @app.command
@@ -162,7 +177,7 @@ def edit(
     *,
     images: Path | None = None,
     strength: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
-    n: int = 6,
+    n: Count = 6,
     out: Out = None,
     common: Common = PLAIN,
 ) -> None:
@@ -174,7 +189,7 @@ def edit(
 
 @app.command
 def score(
-    run: RunName, images: Path | None = None, /, *, k: int = 50, n: int | None = None, out: Out = None,
+    run: RunName, images: Path | None = None, /, *, k: int = 50, n: Some = None, out: Out = None,
     common: Common = PLAIN,
 ) -> None:  # fmt: skip
     """Rank images by how likely the model finds them, the strangest first."""
@@ -186,7 +201,7 @@ def score(
 
 
 @app.command
-def evaluate(run: RunName, /, *, k: int = 100, n: int | None = None, common: Common = PLAIN) -> None:
+def evaluate(run: RunName, /, *, k: int = 100, n: Some = None, common: Common = PLAIN) -> None:
     """Measure the model on its test images, into eval.json.
 
     Args:
@@ -211,7 +226,7 @@ def evaluate(run: RunName, /, *, k: int = 100, n: int | None = None, common: Com
 @app.command
 def compare(first: RunName, second: RunName, /, *, common: Common = PLAIN) -> None:
     """Set the figures of two runs side by side; those of different protocols are shown and not ranked."""
-    from reverie.compare import side_by_side, sheet
+    from reverie.compare import sheet, side_by_side
 
     runs = _open(first, common), _open(second, common)
     rows, picture = side_by_side(*runs), sheet(*runs)

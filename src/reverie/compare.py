@@ -36,7 +36,13 @@ def side_by_side(first: Run, second: Run) -> list[dict[str, Any]]:
 def _row(a: Figure, b: Figure, differ: list[str], names: tuple[str, str]) -> dict[str, Any]:
     verdict = f"not comparable: {', '.join(differ)} differ" if differ else _verdict(a, b, names)
     words = f"{a.name:26} {_amount(a):>22} {_amount(b):>22}  {a.unit}; {verdict}"
-    return {"name": a.name, "values": [a.value, b.value], "differ": differ, "verdict": verdict, "words": words}
+    return {
+        "name": a.name,
+        "values": [a.value, b.value],
+        "differ": differ,
+        "verdict": verdict,
+        "words": words,
+    }
 
 
 def _amount(figure: Figure) -> str:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from reverie.actions import Result
 from reverie.data.views import bits_hash
-from reverie.engine.files import read_json, write_json
-from reverie.errors import UsageError
+from reverie.errors import ReverieError, UsageError
+from reverie.files import read_json, write_json
 from reverie.metrics.figures import Figure, comparable
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
@@ -105,7 +105,9 @@ def watch(trained: Trained, items: int) -> dict[str, float]:
         part = x[first : first + 500]
         noise = ItemNoise(("watch",), range(first, first + len(part)))
         found.append(_watched(model, part, noise))
-    return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
+    return {
+        name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]
+    }
 
 
 def _watched(model: Any, x: Tensor, noise: Any) -> dict[str, Tensor]:
@@ -123,7 +125,12 @@ def _watched(model: Any, x: Tensor, noise: Any) -> dict[str, Tensor]:
 def read_figures(folder: Any) -> list[Figure]:
     """The figures of a run's ``eval.json``; none if it was not evaluated."""
     path = folder / "eval.json"
-    return [Figure.from_json(entry) for entry in read_json(path)["figures"]] if path.exists() else []
+    try:
+        return [Figure.from_json(entry) for entry in read_json(path)["figures"]] if path.exists() else []
+    except (ReverieError, KeyError, TypeError, ValueError) as error:
+        raise ReverieError(
+            f"{path} holds no figures that can be read; measure again: reverie evaluate {folder}"
+        ) from error
 
 
 def compare(first: list[Figure], second: list[Figure]) -> list[tuple[Figure, Figure, list[str]]]:

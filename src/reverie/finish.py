@@ -16,7 +16,10 @@ from reverie.report import card, page, sheets
 from reverie.runs import Run
 from reverie.trained import Trained, codes_of
 
-QUICK_K, QUICK_N = 50, 1000  # of the evaluation that ends a run; `reverie evaluate` measures on all test images
+QUICK_K, QUICK_N = (
+    50,
+    1000,
+)  # of the evaluation that ends a run; `reverie evaluate` measures on all test images
 SHEETS = 40  # pictures of progress in a run, at most
 
 

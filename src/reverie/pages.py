@@ -50,8 +50,16 @@ def overview() -> str:
 
 def commands() -> dict[str, str]:
     """The commands in the order of a first visit, each with the first line of its docstring, read without importing."""
-    trees = [ast.parse((Path(__file__).parent / name).read_text(encoding="utf-8")) for name in ("train_command.py", "commands.py")]
-    found = dict(_of_function(node) for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and _command(node))
+    trees = [
+        ast.parse((Path(__file__).parent / name).read_text(encoding="utf-8"))
+        for name in ("train_command.py", "commands.py")
+    ]
+    found = dict(
+        _of_function(node)
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and _command(node)
+    )
     return {**found, "--version": "Print the version."}
 
 
@@ -77,7 +85,9 @@ def page(usage: str, about: str, flags: Mapping[str, Iterable[tuple[inspect.Para
 
 
 def _paragraphs(text: str) -> str:
-    return "\n\n".join(fill(part.replace("``", ""), width(), break_on_hyphens=False) for part in text.split("\n\n"))
+    return "\n\n".join(
+        fill(part.replace("``", ""), width(), break_on_hyphens=False) for part in text.split("\n\n")
+    )
 
 
 def _flag(parameter: inspect.Parameter, words: str) -> tuple[str, str]:
@@ -104,7 +114,10 @@ def kind_of(annotation: Any) -> tuple[str, list[str]]:
     origin, items = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         kind, notes = kind_of(items[0])
-        return kind, [*notes, *(words for mark in items[1:] if isinstance(mark, Range) and (words := _range(mark)))]
+        return kind, [
+            *notes,
+            *(words for mark in items[1:] if isinstance(mark, Range) and (words := _range(mark))),
+        ]
     if origin is Literal:
         return "WORD", [", ".join(map(str, items))]
     if origin in (Union, types.UnionType):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
@@ -17,12 +18,12 @@ from reverie import actions, config, recipes
 from reverie.actions import Result
 from reverie.data import ImageData, ImageSpec, load
 from reverie.engine.checkpoint import newest
-from reverie.engine.files import read_json, write, write_json
+from reverie.engine.machine import keep_freed_memory
 from reverie.engine.plan import Plan
 from reverie.errors import Interrupted, ReverieError, UsageError, suggest
 from reverie.evaluation import evaluate
+from reverie.files import read_json, write, write_json
 from reverie.trained import Trained
-
 
 RECORDED = {"status", "recipe", "data", "versions", "view"}
 
@@ -92,23 +93,32 @@ class Run:
         if not isinstance(model, nn.Module):
             raise TypeError(f"a plan's model must be an nn.Module; got {type(model).__name__}")
         model.load_state_dict(self._weights())
+        keep_freed_memory()
         return model.eval().requires_grad_(False)
 
     def _weights(self) -> Mapping[str, torch.Tensor]:
         path = self.folder / "model" / "model.safetensors"
         if path.exists():
-            return load_tensors(path.read_bytes())
+            return _tensors(path)
         checkpoint, _ = newest(self.folder / "checkpoints")
         if checkpoint is None:
-            raise ReverieError(f"{self.name} has no weights yet; train it with: reverie train --resume {self.folder}")
+            raise ReverieError(
+                f"{self.name} has no weights yet; train it with: reverie train --resume {self.folder}"
+            )
         return checkpoint.tensors.get("ema", checkpoint.tensors["model"])
 
     def save_model(self, model: nn.Module) -> None:
         """Write the weights and the configuration that rebuilds the model, in the Hub's layout."""
-        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+        tensors = {
+            name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()
+        }
         settings = self.config
         described = {"library": "reverie", "recipe": settings["recipe"], "arguments": settings["arguments"]}
-        described |= {"data": self.record["data"], "view": self.record["view"], "versions": self.record["versions"]}
+        described |= {
+            "data": self.record["data"],
+            "view": self.record["view"],
+            "versions": self.record["versions"],
+        }
         write(self.folder / "model" / "model.safetensors", save_tensors(tensors, {"format": "pt"}))
         write_json(self.folder / "model" / "config.json", described)
 
@@ -117,11 +127,15 @@ class Run:
         """The model with its data, as the actions take it."""
         return Trained(self.name, self.folder, self.model, self.plan.view, self.data, self.config["data"])
 
-    def sample(self, n: int = 64, *, seed: int = 0, temperature: float = 1.0, out: Path | None = None) -> Result:
+    def sample(
+        self, n: int = 64, *, seed: int = 0, temperature: float = 1.0, out: Path | None = None
+    ) -> Result:
         """Draw new images; see ``reverie.actions.sample``."""
         return actions.sample(self.trained, n, seed=seed, temperature=temperature, out=out)
 
-    def reconstruct(self, images: str | Path | None = None, *, n: int = 20, out: Path | None = None) -> Result:
+    def reconstruct(
+        self, images: str | Path | None = None, *, n: int = 20, out: Path | None = None
+    ) -> Result:
         """Encode and decode images; see ``reverie.actions.reconstruct``."""
         return actions.reconstruct(self.trained, images, n=n, out=out)
 
@@ -145,7 +159,9 @@ class Run:
         """Rank images by how likely the model finds them; see ``reverie.actions.score``."""
         return actions.score(self.trained, images, **options)
 
-    def evaluate(self, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None) -> Result:
+    def evaluate(
+        self, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None
+    ) -> Result:
         """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""
         return evaluate(self.trained, k=k, n=n, should_stop=should_stop)
 
@@ -169,7 +185,11 @@ def runs_folder(runs: str | Path | None = None) -> Path:
 
 def list_runs(runs: str | Path | None = None) -> list[Run]:
     """All runs of a folder, the oldest first."""
-    found = [Run(path.parent) for path in runs_folder(runs).glob("*/run.json") if (path.parent / "config.toml").is_file()]
+    found = [
+        Run(path.parent)
+        for path in runs_folder(runs).glob("*/run.json")
+        if (path.parent / "config.toml").is_file()
+    ]
     return sorted(found, key=lambda run: (run.folder / "config.toml").stat().st_mtime_ns)
 
 
@@ -192,7 +212,9 @@ def open_run(run: str | Path, runs: str | Path | None = None) -> Run:
             missing = "config.toml" if (place / "run.json").is_file() else "run.json"
             raise UsageError(f"The run {place} has no {missing}; bring it back from a copy, or train anew.")
     names = [each.name for each in list_runs(folder)]
-    raise UsageError(f'There is no run "{run}" in {folder}.{suggest(str(run), names)} See them with: reverie runs')
+    raise UsageError(
+        f'There is no run "{run}" in {folder}.{suggest(str(run), names)} See them with: reverie runs'
+    )
 
 
 def load_model(run: str | Path, runs: str | Path | None = None) -> nn.Module:
@@ -217,9 +239,17 @@ def _from_model_folder(folder: Path) -> nn.Module:
     spec = ImageSpec(data["name"], (channels, height, width), tuple(data["classes"]))
     settings = config.resolve(described["recipe"], described["arguments"])
     model = recipes.find(described["recipe"]).run(spec, **settings["arguments"]).model
-    model.load_state_dict(load_tensors((folder / "model.safetensors").read_bytes()))
+    model.load_state_dict(_tensors(folder / "model.safetensors"))
     loaded: nn.Module = model.eval().requires_grad_(False)
     return loaded
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_tensors(path.read_bytes())
+    except SafetensorError as error:
+        way_out = "bring it back from a copy, or remove it to use the newest checkpoint"
+        raise ReverieError(f"{path} is damaged ({error}); {way_out}.") from error
 
 
 def free_name(runs: Path, name: str | None, stem: str) -> Path:
@@ -232,8 +262,14 @@ def free_name(runs: Path, name: str | None, stem: str) -> Path:
         if not re.fullmatch(r"[\w][\w.\- ]{0,100}", name) or name == "last":
             raise UsageError(f'--name "{name}" must be letters, digits, ".", "-" or "_", and not "last".')
         if (runs / name).exists():
-            raise UsageError(f'There is a run "{name}" in {runs} already; choose another --name, or --resume it.')
+            raise UsageError(
+                f'There is a run "{name}" in {runs} already; choose another --name, or --resume it.'
+            )
         return runs / name
     clean = re.sub(r"[^\w.\-]+", "-", stem).strip("-.") or "run"
-    taken: Sequence[int] = [int(path.name.rsplit("-", 1)[1]) for path in runs.glob(f"{clean}-[0-9]*") if path.name.rsplit("-", 1)[1].isdigit()]
+    taken: Sequence[int] = [
+        int(path.name.rsplit("-", 1)[1])
+        for path in runs.glob(f"{clean}-[0-9]*")
+        if path.name.rsplit("-", 1)[1].isdigit()
+    ]
     return runs / f"{clean}-{max(taken, default=0) + 1}"

@@ -57,7 +57,9 @@ def _lines() -> "Report":
     def on_step(step: int, row: dict[str, float]) -> None:
         if time.monotonic() - clock.last_line > QUIET:
             clock.last_line = time.monotonic()
-            _say(f"step {step:,} of {int(row['of']):,}  epoch {row['epoch']:.2f}  loss {row.get('loss', float('nan')):.2f}")
+            _say(
+                f"step {step:,} of {int(row['of']):,}  epoch {row['epoch']:.2f}  loss {row.get('loss', float('nan')):.2f}"
+            )
 
     def on_measured(epoch: int, figures: dict[str, float]) -> None:
         _say(f"epoch {epoch}  {line(figures, clock.lap())}")
@@ -79,7 +81,9 @@ def _bar() -> "Iterator[Report]":
 
         def on_step(step: int, row: dict[str, float]) -> None:
             loss = f"loss {row['loss']:.2f}" if "loss" in row else ""
-            progress.update(task, completed=step, total=row["of"], description=f"epoch {row['epoch']:.2f}  {loss}")
+            progress.update(
+                task, completed=step, total=row["of"], description=f"epoch {row['epoch']:.2f}  {loss}"
+            )
 
         def on_measured(epoch: int, figures: dict[str, float]) -> None:
             progress.console.print(f"epoch {epoch}  {line(figures, clock.lap())}")

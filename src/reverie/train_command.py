@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from reverie.runs import Run
 
 Flags = list[tuple[inspect.Parameter, str]]  # with their words
+KEEPS = "A resumed run keeps its settings; for others start a new one with --config {}/config.toml and the flags to change."
 BUDGETS = ("minutes", "epochs", "steps")
 
 
@@ -62,6 +64,8 @@ def _recipe_of(words: tuple[str, ...]) -> str | None:
     for word, following in zip(words, (*words[1:], ""), strict=False):
         if word == "--config" or word.startswith("--config="):
             path = word.split("=", 1)[1] if "=" in word else following
+            if not path or path.startswith("-"):
+                return None
             return str(config.from_toml(Path(path))["recipe"])
     return None
 
@@ -72,12 +76,15 @@ def flags(recipe: str | None) -> dict[str, Flags]:
 
     from reverie import arguments, config, recipes
 
-    functions = {"Of every training": config.options, "Of the command": own}
+    functions: dict[str, Callable[..., Any]] = {"Of every training": config.options, "Of the command": own}
     if recipe:
         functions = {f"Of {recipe}": recipes.find(recipe).run, **functions}
     groups = {}
     for heading, function in functions.items():
-        words = {item.arg_name: " ".join((item.description or "").split()) for item in parse(function.__doc__ or "").params}
+        words = {
+            item.arg_name: " ".join((item.description or "").split())
+            for item in parse(function.__doc__ or "").params
+        }
         groups[heading] = [(flag, words.get(name, "")) for name, flag in arguments.keywords(function).items()]
     return groups
 
@@ -101,7 +108,9 @@ def _parse(recipe: str | None, groups: dict[str, Flags], words: tuple[str, ...])
 
     def command(*_: Any, **__: Any) -> None: ...
 
-    first = inspect.Parameter("recipe", inspect.Parameter.POSITIONAL_ONLY, default=None, annotation=str | None)
+    first = inspect.Parameter(
+        "recipe", inspect.Parameter.POSITIONAL_ONLY, default=None, annotation=str | None
+    )
     parameters = [first, *(flag for group in groups.values() for flag, _ in group)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {flag.name: flag.annotation for flag in parameters}
@@ -110,7 +119,10 @@ def _parse(recipe: str | None, groups: dict[str, Flags], words: tuple[str, ...])
     try:
         _, bound, *_ = parser.parse_args(list(words), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        raise UsageError(f"{plain_words(error)} See: reverie train {recipe or 'RECIPE'} --help") from error
+        way_out = f"See: reverie train {recipe or 'RECIPE'} --help"
+        if any(word.split("=")[0] == "--resume" for word in words):
+            way_out = f"With --resume go only --runs and --json. {KEEPS}".format("RUN")
+        raise UsageError(f"{plain_words(error)} {way_out}") from error
     return dict(bound.arguments)
 
 
@@ -126,7 +138,9 @@ def _train(mine: dict[str, Any], given: dict[str, Any]) -> None:
         if set(BUDGETS) & set(given):
             settings = {name: value for name, value in settings.items() if name not in BUDGETS}
     if recipe is None:
-        raise UsageError("Which recipe? For a first one: reverie train vae-conv (see them all with: reverie recipes)")
+        raise UsageError(
+            "Which recipe? For a first one: reverie train vae-conv (see them all with: reverie recipes)"
+        )
     settings |= given
     if mine["dry_run"]:
         print(config.to_toml(config.resolve(recipe, settings), Path("config.toml")), flush=True)
@@ -146,8 +160,9 @@ def _resume(mine: dict[str, Any], given: dict[str, Any]) -> None:
     extra = sorted({*given, *(name for name in ("recipe", "config", "name", "dry_run") if mine[name])})
     if extra:
         raise UsageError(
-            f"A resumed run keeps its settings; leave out: {', '.join(extra)}. For other settings start a new run with "
-            f"--config {run.folder}/config.toml and the flags to change."
+            f"With --resume go only --runs and --json; leave out: {', '.join(extra)}. {KEEPS}".format(
+                run.folder
+            )
         )
     from reverie.terminal import telling
     from reverie.training import resume
@@ -169,5 +184,12 @@ def _conclude(run: "Run", as_json: bool) -> None:
     if as_json:
         print(json.dumps({"run": str(run.folder), "files": [str(report)], "figures": figures}), flush=True)
         return
-    print(plain(figures), f"\n{report}\nNext: reverie evaluate {run.folder}   (all test images)", sep="\n")
-    print(f"      reverie reconstruct {run.folder} your-image.png", flush=True)
+    if figures:
+        print(plain(figures), end="\n\n")
+    has_codes = (run.folder / "pictures" / "reconstructions.png").exists()
+    action = (
+        f"reverie reconstruct {run.folder} your-image.png"
+        if has_codes
+        else f"reverie sample {run.folder} --seed 1"
+    )
+    print(f"{report}\nNext: reverie evaluate {run.folder}   (all test images)\n      {action}", flush=True)

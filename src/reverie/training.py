@@ -19,7 +19,6 @@ from reverie.data import ImageData, load
 from reverie.data.batches import Resident
 from reverie.engine import machine
 from reverie.engine.checkpoint import newest
-from reverie.engine.files import read_json, write, write_json
 from reverie.engine.loop import Report, Training, fit, restore, rounds_in
 from reverie.engine.noise import generator
 from reverie.engine.plan import Plan
@@ -27,6 +26,7 @@ from reverie.engine.ranks import World, world
 from reverie.engine.stop import Stop, on_signals
 from reverie.engine.turn import Job, lanes_for
 from reverie.errors import DataError, Diverged, ReverieError, UsageError
+from reverie.files import write, write_json
 from reverie.finish import finish, on_epoch
 from reverie.runs import Run, free_name, open_run, runs_folder
 
@@ -96,7 +96,10 @@ def prepare(config: dict[str, Any]) -> Prepared:
     threads = config["threads"] or machine.free_cores()
     bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and machine.has_fast_bf16(device))
     config |= {"data": config["data"] or data.name, "device": device.type, "threads": threads}
-    config |= {"precision": "bf16" if bf16 else "fp32", "lanes": config["lanes"] or lanes_for(plan, threads, device)}
+    config |= {
+        "precision": "bf16" if bf16 else "fp32",
+        "lanes": config["lanes"] or lanes_for(plan, threads, device),
+    }
     return Prepared(config, fixed(data, plan), plan)
 
 
@@ -113,7 +116,10 @@ def load_data(config: Mapping[str, Any], usual: str | None) -> ImageData:
         if usual not in STAND_INS:
             raise
         data = load(STAND_INS[usual], size=size, channels=channels)
-        print(f"{usual} is not here (reverie data fetch {usual}); {data.name} is taken instead.", file=sys.stderr)
+        print(
+            f"{usual} is not here (reverie data fetch {usual}); {data.name} is taken instead.",
+            file=sys.stderr,
+        )
         return data
 
 
@@ -128,7 +134,9 @@ def build(config: Mapping[str, Any], data: ImageData) -> Plan:
         torch.manual_seed(generator(config["seed"], "weights").initial_seed())
         plan = recipes.find(config["recipe"]).run(data.spec, **config["arguments"])
     if not isinstance(plan, Plan):
-        raise UsageError(f"The recipe {config['recipe']} must return a Plan; it returned {type(plan).__name__}.")
+        raise UsageError(
+            f"The recipe {config['recipe']} must return a Plan; it returned {type(plan).__name__}."
+        )
     return plan
 
 
@@ -144,7 +152,11 @@ def create(prepared: Prepared, name: str | None, runs: Path) -> Path:
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "device": machine.describe(torch.device(config["device"])),
         "threads": config["threads"],
-        "versions": {"reverie": reverie.__version__, "torch": torch.__version__, "python": sys.version.split()[0]},
+        "versions": {
+            "reverie": reverie.__version__,
+            "torch": torch.__version__,
+            "python": sys.version.split()[0],
+        },
         "data": {
             "name": data.name,
             "split": data.split,
@@ -181,6 +193,12 @@ def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
             if ranks.size == 1:
                 raise
             return run  # the process that started the ranks reads it in the record, and must not restart them
+        except RuntimeError as error:
+            if ranks.size == 1:
+                raise
+            raise ReverieError(
+                f"Rank {ranks.rank} lost another rank ({str(error).splitlines()[0]})."
+            ) from error
         ranks.wait()
         if ranks.first and outcome == "finished":
             finish(run, prepared.data, report.say)
@@ -198,7 +216,9 @@ def _check_same(run: Run, prepared: Prepared, report: Report) -> None:
             "Bring the old data back, or start a new run with --config."
         )
     if record["versions"]["torch"] != torch.__version__:
-        report.say(f"torch is {torch.__version__}, not {record['versions']['torch']}: the result may differ in the last bits.")
+        report.say(
+            f"torch is {torch.__version__}, not {record['versions']['torch']}: the result may differ in the last bits."
+        )
 
 
 def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report) -> str:
@@ -209,17 +229,21 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
     for word in words:
         report.say(word)
     if checkpoint is None and any(training.folder.glob("step-*")):
-        raise ReverieError(f"No checkpoint of {run.name} is whole. Start again with --config {run.folder}/config.toml.")
+        raise ReverieError(
+            f"No checkpoint of {run.name} is whole. Start again with --config {run.folder}/config.toml."
+        )
     job, training = _settle_budget(run, prepared, training, report)
     if checkpoint:
         restore(training, checkpoint)
-    run.update(status="running", steps=job.steps)
+    if ranks.first:
+        run.update(status="running", steps=job.steps, starts=run.record.get("starts", 0) + 1)
     tell = replace(report, on_epoch=on_epoch(run, prepared.data, prepared.plan, job))
     try:
         outcome = fit(training, stop, tell, prepared.config["save_every"])
     except Diverged as error:
-        run.update(status="diverged", reason=str(error))
-        _keep_last_good(run, training)
+        if ranks.first:
+            run.update(status="diverged", reason=str(error))
+            _keep_last_good(run, training)
         raise
     if ranks.first:
         run.save_model(training.result)
@@ -263,7 +287,15 @@ def _keep_last_good(run: Run, training: Training) -> None:
 def _launch(run: Run, report: Report) -> Run:
     """Start the ranks of a run, which restart by themselves when one is lost."""
     ranks = run.config["ranks"]
-    words = ["--standalone", f"--nproc-per-node={ranks}", "--max-restarts=5", "-m", "reverie", "train", "--resume"]
+    words = [
+        "--standalone",
+        f"--nproc-per-node={ranks}",
+        "--max-restarts=5",
+        "-m",
+        "reverie",
+        "train",
+        "--resume",
+    ]
     threads = run.config["threads"] // ranks or 1
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     began = time.monotonic()
@@ -276,5 +308,7 @@ def _launch(run: Run, report: Report) -> Run:
     if status == "diverged":
         raise Diverged(Run(run.folder).record["reason"])
     if code:
-        raise ReverieError(f"The ranks of {run.name} ended with code {code} after {time.monotonic() - began:.0f} s.")
+        raise ReverieError(
+            f"The ranks of {run.name} ended with code {code} after {time.monotonic() - began:.0f} s."
+        )
     return run

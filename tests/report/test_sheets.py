@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageColor
 
 from reverie.errors import ReverieError, UsageError
+from reverie import files as whole_files
 from reverie.report import files, sheets
 from reverie.report.sheets import GAP, LABEL, MARGIN, Axis
 from reverie.report.theme import theme_of
@@ -213,9 +214,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(files.os, "fsync", fail)
-    with pytest.raises(ReverieError, match=r'cannot write ".*x.png" \(3 bytes\): disk full. Free some space'):
-        files.write(path, b"new")
+    monkeypatch.setattr(whole_files.os, "fsync", fail)
+    with pytest.raises(ReverieError, match=r"Cannot write .*x.png \([\d,]+ bytes\): disk full"):
+        sheets.save(Image.new("L", (1, 1)), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from reverie.engine.files import discard, refusal, sync_folder, write
 from reverie.errors import ReverieError
+from reverie.files import discard, refusal, sync_folder, write
 
 KEEP = 2  # verified checkpoints that are always there, beside the best
 

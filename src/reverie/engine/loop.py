@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from reverie.engine.checkpoint import Checkpoint, newest, rotate, store
-from reverie.engine.files import append_line
 from reverie.engine.stop import Stop
 from reverie.engine.turn import Job, Learner, round_of
 from reverie.errors import Diverged
+from reverie.files import append_line
 
 SKIPS = 3  # updates in a row that may be skipped before rolling back
 ROLLBACKS = 4  # times the rates may be halved before giving up

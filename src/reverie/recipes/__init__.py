@@ -46,7 +46,9 @@ def find(name: str) -> ModuleType:
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise UsageError(f"There is no recipe file {path}; give the path of a Python file with a function run().")
+        raise UsageError(
+            f"There is no recipe file {path}; give the path of a Python file with a function run()."
+        )
     name = f"reverie_recipe_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -57,9 +59,13 @@ def _from_file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever the person's own code raises
-        raise UsageError(f"The recipe file {path} cannot be opened: {type(error).__name__}: {error}. Correct it.") from error
+        raise UsageError(
+            f"The recipe file {path} cannot be opened: {type(error).__name__}: {error}. Correct it."
+        ) from error
     finally:
         sys.path.pop(0)
     if not callable(getattr(module, "run", None)):
-        raise UsageError(f"The recipe file {path} has no function run(data, *, ...); see docs/add-a-model.md.")
+        raise UsageError(
+            f"The recipe file {path} has no function run(data, *, ...); see docs/add-a-model.md."
+        )
     return module

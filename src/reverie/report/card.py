@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reverie.files import write
 from reverie.report import files, table
 from reverie.report.files import Record
 from reverie.report.page import duration, summary
@@ -20,7 +21,7 @@ def write_card(folder: Path) -> Path:
     record = files.read(folder)
     picture = (*record.pictures[:1], *record.samples[-1:])[-1:]
     for source in picture:
-        files.write(folder / "model" / "picture.png", source.read_bytes())
+        write(folder / "model" / "picture.png", source.read_bytes())
     common = table.shared(record.figures)
     card = files.render(
         "card.md.j2",
@@ -34,7 +35,7 @@ def write_card(folder: Path) -> Path:
         training=_training(record),
         limits=_limits(record),
     )
-    return files.write(folder / "model" / "README.md", card.encode())
+    return write(folder / "model" / "README.md", card.encode())
 
 
 def text(value: object) -> str:

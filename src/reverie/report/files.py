@@ -1,15 +1,13 @@
-"""A run folder, as the report reads it, and files that are written whole or not at all."""
+"""A run folder, as the report reads it, and its templates."""
 
 import json
-import os
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reverie.errors import DataError, ReverieError
+from reverie.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -123,26 +121,3 @@ def render(template: str, **values: object) -> str:
 def dark_of(path: Path) -> Path:
     """The dark variant of a picture: ``x.png`` to ``x.dark.png``."""
     return path.with_suffix(".dark.png")
-
-
-def write(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all: a temporary file beside it, synced, then renamed over it.
-
-    Raises:
-        ReverieError: the disk refuses.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # a temporary file is private; a picture is not
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = f"{error.strerror or error}. Free some space, or choose another folder."
-        raise ReverieError(f'cannot write "{path}" ({len(content):,} bytes): {reason}') from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)  # there only if it was not renamed
-    return path

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from reverie.errors import DataError
+from reverie.files import write
 from reverie.report import files, plots, table
 from reverie.report.files import Record
 from reverie.report.theme import theme_of
@@ -52,7 +53,7 @@ def write_page(folder: Path) -> Path:
         facts=_facts(record),
         version=(record.facts.get("versions") or {}).get("reverie", ""),
     )
-    return files.write(folder / "report.html", page.encode())
+    return write(folder / "report.html", page.encode())
 
 
 def summary(record: Record) -> str:

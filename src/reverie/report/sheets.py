@@ -15,6 +15,7 @@ from PIL import Image, ImageColor, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from reverie.errors import UsageError
+from reverie.files import write
 from reverie.report import files
 from reverie.report.theme import THEMES, Name, Theme, font, theme_of
 
@@ -176,7 +177,7 @@ def animation(frames: "Pixels | Tensor", path: Path, *, milliseconds: int = 80) 
     first.save(
         content, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=False
     )
-    return files.write(path, content.getvalue())
+    return write(path, content.getvalue())
 
 
 def save(image: Image.Image, path: Path, **text: str) -> Path:
@@ -186,7 +187,7 @@ def save(image: Image.Image, path: Path, **text: str) -> Path:
         fields.add_text(key, value)
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True, pnginfo=fields)
-    return files.write(path, content.getvalue())
+    return write(path, content.getvalue())
 
 
 def both(path: Path, draw: Callable[[Name], Image.Image], **text: str) -> tuple[Path, Path]:

@@ -8,8 +8,11 @@ from typing import Any
 from reverie.errors import ReverieError
 
 
-def write(path: Path, content: bytes | str) -> None:
+def write(path: Path, content: bytes | str) -> Path:
     """Write a file atomically: a reader, also after a crash, sees the old content or the new.
+
+    Returns:
+        The path.
 
     Raises:
         ReverieError: the disk refuses; names the path and the bytes needed.
@@ -27,6 +30,7 @@ def write(path: Path, content: bytes | str) -> None:
     except OSError as error:
         discard(beside)
         raise refusal(path, len(data), error) from error
+    return path
 
 
 def refusal(path: Path, size: int, error: OSError) -> ReverieError:
