@@ -119,7 +119,7 @@ def quietly():
 
 
 def make_runs(home: Path) -> Path:
-    """Four runs: ``vae`` with classes, ``plain`` without a density, ``narrow`` with one number, and a ``game``."""
+    """Four runs: ``vae`` with classes, ``plain`` without a density, ``narrow`` of one number, a ``game``."""
     runs, flat = home / "runs", pictures(home / "flat")
     for label in ("dark", "light"):
         pictures(home / "classes" / label, 16, seed=len(label))

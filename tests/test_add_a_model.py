@@ -1,4 +1,4 @@
-"""``docs/add-a-model.md``, followed: its blocks become files in an empty folder, and everything it says must hold.
+"""``docs/add-a-model.md``, followed: its blocks become files in an empty folder, and what it says must hold.
 
 The page's own training is shortened to one epoch.
 """
@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from pages import ROOT, blocks, reverie, write_files
 from safetensors.torch import load_file
 
 import reverie as package
+from documents import ROOT, blocks, reverie, write_files
+from reverie.training import build
 
 PAGE = ROOT / "docs" / "add-a-model.md"
 SMALL = "reverie train ./recipe.py --data shapes --size 8 --hidden 16 --threads 1 --steps 400 --save-every 5"
@@ -79,7 +80,9 @@ def test_figures_and_reconstructions_come_from_the_same_model(place, monkeypatch
     errors = run.reconstruct(n=count).values["squared_error_per_pixel"]
     # The pictures are rounded to 8 bits, which adds at most (1/510)^2 and a mixed term.
     assert figures["squared_error_per_pixel"] == pytest.approx(sum(errors) / count, abs=2e-4)
-    assert figures["squared_error_per_pixel"] != pytest.approx(figures["pca_squared_error_per_pixel"], abs=1e-6)
+    assert figures["squared_error_per_pixel"] != pytest.approx(
+        figures["pca_squared_error_per_pixel"], abs=1e-6
+    )
 
 
 def test_a_killed_run_resumes_into_the_same_weights(place, monkeypatch):
@@ -99,5 +102,6 @@ def test_a_killed_run_resumes_into_the_same_weights(place, monkeypatch):
     assert resumed.keys() == whole.keys()
     for name, tensor in whole.items():
         assert torch.equal(resumed[name], tensor), name
-    start = package.training.build(package.open_run("whole").config, package.open_run("whole").data).model.state_dict()
+    whole_run = package.open_run("whole")
+    start = build(whole_run.config, whole_run.data).model.state_dict()
     assert not all(torch.equal(start[name], tensor) for name, tensor in whole.items())

@@ -1,4 +1,4 @@
-"""Every command on a small trained run: what it prints, what it writes, and that ``--json`` tells the same."""
+"""Every command on a small trained run: what it prints and writes, and that ``--json`` tells the same."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_an_action_writes_where_out_says(words, here, capfd):
 def test_an_action_takes_a_persons_own_image(here, workshop, capfd):
     image = str(workshop / "flat" / "003.png")
     assert "mean squared error per pixel" in said(capfd, "reconstruct", "vae", image)
-    assert said(capfd, "interpolate", "last", image, "0", "--out", "way.png") == "way.png\nway.gif\n"
+    assert said(capfd, "interpolate", "narrow", image, "0", "--out", "way.png") == "way.png\nway.gif\n"
 
 
 def test_an_edit_says_how_well_the_direction_tells_apart(here, capfd):

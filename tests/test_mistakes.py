@@ -1,4 +1,4 @@
-"""Mistakes that people make: one message that names the thing and the way out, the right exit code, no traceback."""
+"""Mistakes that people make: one message that names the thing and the way out, and the right exit code."""
 
 import os
 import shutil
@@ -20,7 +20,8 @@ USAGE, DATA, FAILED = 2, 3, 1
 class Mistake:
     """What is typed, what lies in the folder, and what must come back.
 
-    ``runs`` names the trained runs that are there; words may hold ``{flat}`` and ``{classes}``, folders of pictures.
+    ``runs`` names the trained runs that are there; words may hold ``{flat}`` and ``{classes}``,
+    folders of pictures.
     """
 
     words: str
@@ -257,26 +258,35 @@ IMAGES = [
 
 RECIPES = [
     case("train mine.py --data {flat}", USAGE, "mine.py", "run()"),
-    case("train mine.py --data {flat}", USAGE, "mine.py", "run(data", prepare=file("mine.py", "DATA = 'shapes'")),
-    case("train mine.py --data {flat}", USAGE, "mine.py", "SyntaxError", "line 1", prepare=file("mine.py", "def run(:")),
-    case("train mine.py --data {flat}", USAGE, "mine.py", "ValueError: no", prepare=file("mine.py", "raise ValueError('no')")),
+    case("train mine.py --data {flat}", USAGE, "mine.py", "run(data",
+         prepare=file("mine.py", "DATA = 'shapes'")),
+    case("train mine.py --data {flat}", USAGE, "mine.py", "SyntaxError", "line 1",
+         prepare=file("mine.py", "def run(:")),
+    case("train mine.py --data {flat}", USAGE, "mine.py", "ValueError: no",
+         prepare=file("mine.py", "raise ValueError('no')")),
     case("train mine.py --data {flat}", USAGE, "mine.py", "numbat", prepare=file("mine.py", "import numbat")),
-    case("train mine.py --data {flat}", USAGE, "Plan", "NoneType", prepare=file("mine.py", "def run(data): pass")),
+    case("train mine.py --data {flat}", USAGE, "Plan", "NoneType",
+         prepare=file("mine.py", "def run(data): pass")),
     case("train mine.py", USAGE, "mine.py", "--data", prepare=file("mine.py", "def run(data): pass")),
     case("train mine.py --data {flat}", FAILED, "ZeroDivisionError", "REVERIE_TRACEBACK=1",
          prepare=file("mine.py", "def run(data): return 1 / 0")),
-    case("train game.py --data {flat} --latent 2", USAGE, 'option: --latent', "reverie train game.py --help", prepare=file("game.py", GAME)),
+    case("train game.py --data {flat} --latent 2", USAGE, 'option: --latent', "reverie train game.py --help",
+         prepare=file("game.py", GAME)),
 ]  # fmt: skip
 
 SETTINGS = [
     case("train --config none.toml", USAGE, "none.toml", "There is no configuration file"),
     case("train --config a.toml", USAGE, "a.toml", "not a TOML file", prepare=file("a.toml", "recipe = = 1")),
-    case("train --config a.toml", USAGE, "a.toml", 'recipe = "vae-conv"', prepare=file("a.toml", "steps = 2")),
+    case("train --config a.toml", USAGE, "a.toml", 'recipe = "vae-conv"',
+         prepare=file("a.toml", "steps = 2")),
     case("train --config a.toml", USAGE, '"rat"', 'Did you mean "rate"',
          prepare=file("a.toml", 'recipe = "vae-mlp"\n[arguments]\nrat = 0.1')),
-    case("train --config a.toml", USAGE, "[arguments]", "table", prepare=file("a.toml", 'recipe = "vae-mlp"\narguments = 3')),
-    case("train --config a.toml", USAGE, "--latent", "whole number", prepare=file("a.toml", 'recipe = "vae-mlp"\nlatent = "2"')),
-    case("train --config a.toml", USAGE, "--size", "28x20", prepare=file("a.toml", 'recipe = "vae-mlp"\nsize = [2]')),
+    case("train --config a.toml", USAGE, "[arguments]", "table",
+         prepare=file("a.toml", 'recipe = "vae-mlp"\narguments = 3')),
+    case("train --config a.toml", USAGE, "--latent", "whole number",
+         prepare=file("a.toml", 'recipe = "vae-mlp"\nlatent = "2"')),
+    case("train --config a.toml", USAGE, "--size", "28x20",
+         prepare=file("a.toml", 'recipe = "vae-mlp"\nsize = [2]')),
     case("train --config", USAGE, "--config", "requires an argument"),
 ]  # fmt: skip
 
@@ -285,16 +295,20 @@ OPENING = [
     case("sample vea", USAGE, '"vea"', 'Did you mean "vae"', runs="vae"),
     case("sample last", USAGE, "no run in", "reverie train"),
     case("sample flat", USAGE, '"flat"', "reverie runs", prepare=folder("flat")),
-    case("sample vae", FAILED, "run.json", "JSON", "--config", runs="vae", prepare=change("vae/run.json", lambda text: text[:20])),
-    case("sample vae", FAILED, "run.json", "record", "--config", runs="vae", prepare=change("vae/run.json", lambda text: "[]")),
-    case("sample vae", USAGE, "config.toml", "TOML", runs="vae", prepare=change("vae/config.toml", lambda text: "= " + text)),
+    case("sample vae", FAILED, "run.json", "JSON", "--config",
+         runs="vae", prepare=change("vae/run.json", lambda text: text[:20])),
+    case("sample vae", FAILED, "run.json", "record", "--config",
+         runs="vae", prepare=change("vae/run.json", lambda text: "[]")),
+    case("sample vae", USAGE, "config.toml", "TOML",
+         runs="vae", prepare=change("vae/config.toml", lambda text: "= " + text)),
     case("sample vae", USAGE, "config.toml", "bring it back", runs="vae", prepare=remove("vae/config.toml")),
     case("sample vae", FAILED, "model.safetensors", "damaged", runs="vae",
          prepare=lambda here: os.truncate(here / "runs/vae/model/model.safetensors", 100)),
     case("train --resume nowhere", USAGE, '"nowhere"', "reverie runs"),
     case("train --resume last", USAGE, "no run in", "reverie train"),
     case("train --resume vae --rate 0.1", USAGE, "--rate", "keeps its settings", "config.toml", runs="vae"),
-    case("train --resume vae --steps 9", USAGE, "keeps its settings", "steps", "runs/vae/config.toml", runs="vae"),
+    case("train --resume vae --steps 9", USAGE, "keeps its settings", "steps", "runs/vae/config.toml",
+         runs="vae"),
     case("train vae-mlp --resume vae", USAGE, "keeps its settings", "recipe", runs="vae"),
     case("train --resume vae", DATA, "vae", "no longer the same", "--config", runs="vae", prepare=other_data),
 ]  # fmt: skip
@@ -317,6 +331,8 @@ ACTIONS = [
     case("interpolate vae --steps 1", USAGE, "at least 2 steps", "got 1", runs="vae"),
     case("interpolate vae 0 gone.png", DATA, "gone.png", "no file", runs="vae"),
     case("interpolate vae 0 999", USAGE, "no test image 999", "0 to", runs="vae"),
+    case("reconstruct vae bad.png", DATA, "bad.png", "no image",
+         runs="vae", prepare=file("bad.png", b"no picture")),
     case("reconstruct vae gone.png", DATA, "gone.png", "no file", runs="vae"),
     case("reconstruct vae -n 0", USAGE, "at least 1", "got 0", runs="vae"),
     case("edit vae sunny", USAGE, '"sunny"', "Classes: dark, light", runs="vae"),
@@ -329,8 +345,10 @@ ACTIONS = [
     case("sample vae --temperature -1", USAGE, "temperature", "at least 0", "-1", runs="vae"),
     case("sample vae --seed -1", USAGE, "--seed", "at least 0", "-1", runs="vae"),
     case("sample vae -n 4 --out a.jpg", USAGE, "--out a.jpg", ".png", runs="vae"),
-    case("sample vae -n 4 --out block/a.png", USAGE, "block/a.png", "another place", runs="vae", prepare=file("block", "x")),
-    case("compare vae plain", USAGE, "vae has no figures", "reverie evaluate", runs="vae plain", prepare=remove("vae/eval.json")),
+    case("sample vae -n 4 --out block/a.png", USAGE, "block/a.png", "another place",
+         runs="vae", prepare=file("block", "x")),
+    case("compare vae plain", USAGE, "vae has no figures", "reverie evaluate",
+         runs="vae plain", prepare=remove("vae/eval.json")),
     case("compare vae game", USAGE, "game has no figures", "reverie evaluate", runs="vae game"),
     case("compare vae plain", FAILED, "eval.json", "reverie evaluate", runs="vae plain",
          prepare=change("vae/eval.json", lambda text: "{}")),

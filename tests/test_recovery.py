@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toys import training_of, weights
 
 import reverie
 from reverie import files
 from reverie.engine.checkpoint import newest, places
-from reverie.files import read_lines
 from reverie.engine.loop import Report, fit, restore, save
 from reverie.engine.stop import Stop
 from reverie.errors import ReverieError
+from reverie.files import read_lines
 from reverie.runs import Run
+from toys import training_of, weights
 
 HERE = Path(__file__).parent
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}

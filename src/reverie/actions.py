@@ -1,7 +1,8 @@
 """What a person does with a trained model: each action draws a picture and returns the numbers in it.
 
-Every action works for any model that has what it needs (codes, samples, a density), and says so where it does not.
-Pictures go to the run's ``pictures`` folder, for light pages and with a ``.dark`` twin, unless ``out`` names a file.
+Every action works for any model that has what it needs (codes, samples, a density), and says so where it does
+not. Pictures go to the run's ``pictures`` folder, for light pages and with a ``.dark`` twin, unless ``out``
+names a file.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +46,7 @@ class Result:
 
 
 def _save(trained: Trained, name: str, out: Path | None, draw: Callable[[Name], Image.Image]) -> list[Path]:
-    text = {"Title": name, "Software": "Reverie", "Source": trained.name}
+    text = {"Title": f"{name.capitalize()} of {trained.name}", "Software": "Reverie", "Source": trained.name}
     if out is not None:
         check_png(out)
         return [save_png(draw("light"), out, text)]
@@ -162,7 +163,7 @@ def interpolate(
     return Result([*files, gif], images)
 
 
-def manifold(
+def manifold(  # noqa: PLR0913 - each is a choice of its own
     trained: Trained,
     *,
     points: tuple[int, int] = (15, 15),
@@ -247,7 +248,7 @@ def traverse(
 
 
 def codes(trained: Trained, *, n: int = 5000, out: Path | None = None) -> Result:
-    """Draw the codes of test images by class; codes of more than three numbers through their principal components."""
+    """Draw the codes of test images by class; more than three numbers through their principal components."""
     split = trained.images(None, n)
     points = codes_of(trained, split.pixels, "draw its codes")
     title = f"Codes of {len(points):,} test images"
@@ -263,7 +264,7 @@ def codes(trained: Trained, *, n: int = 5000, out: Path | None = None) -> Result
     return Result(files)
 
 
-def edit(
+def edit(  # noqa: PLR0913 - each is a choice of its own
     trained: Trained,
     having: str,
     lacking: str | None = None,

@@ -1,7 +1,7 @@
 """Types of recipe arguments: a plain type, and the range it must lie in, checked before anything starts.
 
-A recipe's signature is its whole configuration: command-line flags, the studio's form and ``config.toml`` are read
-from it. ``check`` holds given values against a signature and reports every problem at once.
+A recipe's signature is its whole configuration: command-line flags, the studio's form and ``config.toml`` are
+read from it. ``check`` holds given values against a signature and reports every problem at once.
 """
 
 import inspect
@@ -55,7 +55,7 @@ def keywords(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def check(function: Callable[..., Any], given: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Hold ``given`` against the keyword arguments of ``function`` and return them with their defaults filled in.
+    """Hold ``given`` against the keyword arguments of ``function``; return them with defaults filled in.
 
     Args:
         function: the function whose keyword-only parameters are the configuration.

@@ -34,11 +34,12 @@ def _command(words: Sequence[str]) -> None:
     from cyclopts import CycloptsError
 
     from reverie.commands import app
+    from reverie.pages import one_line
 
     try:
         app(list(words), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        raise UsageError(f"{plain_words(error)} See: reverie {_named(words)}--help") from error
+        raise UsageError(f"{one_line(error)} See: reverie {_named(words)}--help") from error
 
 
 def _named(words: Sequence[str]) -> str:
@@ -52,11 +53,6 @@ def _named(words: Sequence[str]) -> str:
         if words[0] == "data" and words[1:] and words[1] in set(data_app)
         else f"{words[0]} "
     )
-
-
-def plain_words(error: Exception) -> str:
-    """The message of the parser on one line."""
-    return " ".join(str(error).split())
 
 
 def guarded(command: Callable[[], Any]) -> int:

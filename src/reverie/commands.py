@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0913 - the flags of a command are the parameters of its function
 """The commands beside ``train``: thin. Flags are the signatures of the functions here.
 
 Nothing here imports torch before a command needs it.
@@ -47,8 +48,11 @@ class Common:
 
 PLAIN = Common()
 RunName = Annotated[str, Parameter(help="A path, a name, or last.")]
-Count = Annotated[int, Parameter(name=("--n", "-n"))]
-Some = Annotated[int | None, Parameter(name=("--n", "-n"))]
+Count = Annotated[int, Parameter(name=("--n", "-n"), help="How many, at most.")]
+Some = Annotated[int | None, Parameter(name=("--n", "-n"), help="The first n; all by default.")]
+Seed = Annotated[int, Parameter(help="Fixes all randomness.")]
+Scale = Annotated[float, Parameter(help="Factor on the standard deviation of the prior.")]
+Steps = Annotated[int, Parameter(help="Pictures on the way, with both ends.")]
 Out = Annotated[Path | None, Parameter(help="A PNG to write, instead of one in the run's folder.")]
 
 
@@ -83,8 +87,8 @@ def sample(
     /,
     *,
     n: Count = 64,
-    seed: int = 0,
-    temperature: float = 1.0,
+    seed: Seed = 0,
+    temperature: Scale = 1.0,
     out: Out = None,
     common: Common = PLAIN,
 ) -> None:
@@ -110,12 +114,12 @@ def interpolate(
     b: str = "1",
     /,
     *,
-    steps: int = 12,
+    steps: Steps = 12,
     path: Literal["spherical", "linear"] = "spherical",
     out: Out = None,
     common: Common = PLAIN,
 ) -> None:
-    """Walk between the codes of two images, given as files or as numbers of test images: a strip and a GIF."""
+    """Walk between the codes of two images, files or numbers of test images: a strip and a GIF."""
     _show(_open(run, common).interpolate(a, b, steps=steps, path=path, out=out), common)
 
 
@@ -159,7 +163,7 @@ def traverse(
     *,
     dimensions: tuple[int, ...] = (),
     span: float = 3.0,
-    steps: int = 11,
+    steps: Steps = 11,
     out: Out = None,
     common: Common = PLAIN,
 ) -> None:
@@ -181,7 +185,18 @@ def edit(
     out: Out = None,
     common: Common = PLAIN,
 ) -> None:
-    """Add an attribute to images: the direction from examples without it to examples with it (classes or folders)."""
+    """Add an attribute to images: the direction from examples without it to examples with it.
+
+    Args:
+        run: a path, a name, or last.
+        having: examples with the attribute: a class of the data, or a folder.
+        lacking: examples without it; by default all other classes.
+        images: what is edited: an image or a folder; by default test images without the attribute.
+        strength: steps along the direction, in units of the distance between the groups.
+        n: at most so many images.
+        out: a PNG to write, instead of one in the run's folder.
+        common: what every command takes.
+    """
     result = _open(run, common).edit(having, lacking, images=images, strength=strength, n=n, out=out)
     accuracy = f"{result.values['accuracy']:.1%} of held-out examples on the right side"
     _show(result, common, **({} if common.json else {"direction": accuracy}))
@@ -323,7 +338,7 @@ def data_fetch(name: str, /, *, offline: bool = False, common: Common = PLAIN) -
 
 @app.command
 def doctor(*, common: Common = PLAIN) -> None:
-    """Look at this machine: versions, processor, threads, data; to read, or to paste into a report of a problem."""
+    """Look at this machine: versions, processor, threads, data; to paste into a report of a problem."""
     from reverie.doctor import findings
 
     found = findings()

@@ -1,4 +1,4 @@
-"""Two runs side by side: their figures, ranked only where the protocols are equal, and both their pictures."""
+"""Two runs side by side: their figures, ranked only where the protocols are equal, and their pictures."""
 
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,7 @@
-"""The configuration of a run: what was asked for, checked against two signatures, and written as ``config.toml``.
+"""The configuration of a run: what was asked for, checked against two signatures, written as ``config.toml``.
 
-``options`` is what a person decides about any training; the keyword arguments of a recipe's ``run`` are the rest.
+``options`` is what a person decides about any training; the keyword arguments of a recipe's ``run`` are the
+rest.
 """
 
 import re
@@ -18,7 +19,7 @@ from reverie.errors import UsageError, suggest
 HEADER = "# A Reverie run, resolved. Repeat it exactly with: reverie train --config {path}\n"
 
 
-def options(
+def options(  # noqa: PLR0913 - what a person decides, one by one
     *,
     data: str | None = None,
     size: str | None = None,
@@ -45,10 +46,11 @@ def options(
         steps: budget in updates.
         seed: fixes all randomness.
         threads: processor threads; 0 takes the cores that are free.
-        lanes: shares of a batch computed side by side, each with threads/lanes threads; 0 picks the faster way.
+        lanes: shares of a batch computed side by side, with threads/lanes threads each; 0 picks the faster.
         ranks: processes that train as one.
         device: auto takes a GPU where there is one.
-        precision: of matrix products in training; auto takes bf16 where the processor has it. Densities are fp32.
+        precision: of matrix products in training; auto takes bf16 where the processor has it. Densities are
+            fp32.
         save_every: steps between checkpoints; 0 saves once a minute. Every epoch ends with one.
     """
 
@@ -88,7 +90,7 @@ def parse_size(size: str | None) -> tuple[int, int] | None:
     """
     if size is None:
         return None
-    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", size)
+    found = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", size)
     if not found or not int(found[1]) or (found[2] and not int(found[2])):
         raise UsageError(f'--size "{size}" must be a height and width in pixels, as in 28 or 28x20.')
     return int(found[1]), int(found[2] or found[1])

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from reverie.actions import Result
-from reverie.data.views import bits_hash
+from reverie.data.views import bits_hash, is_binary
+from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
 from reverie.files import read_json, write_json
 from reverie.metrics.figures import Figure, comparable
@@ -63,12 +64,17 @@ def _protocol(trained: Trained, n: int) -> dict[str, str | int | float]:
         "shape": "x".join(map(str, data.spec.shape)),
         "split": f"test of {data.split}",
         "images": f"first {n:,} of {len(data.test):,}",
-        "view": trained.view.protocol,
+        "view": "binary images" if _binary_already(trained) else trained.view.protocol,
         "data_sha256": data.fingerprint()[:16],
     }
     if trained.view.binary:
         protocol["bits_sha256"] = bits_hash(data.test)[:16]
     return protocol
+
+
+def _binary_already(trained: Trained) -> bool:
+    """Whether the training images are bits as they come, so that dynamic binarisation draws nothing."""
+    return trained.view.mode == "dynamic" and is_binary(trained.data.train.pixels)
 
 
 def _codes(trained: Trained, model: Autoencoder, test: Tensor, protocol: dict[str, Any]) -> list[Figure]:
@@ -95,10 +101,8 @@ def _codes(trained: Trained, model: Autoencoder, test: Tensor, protocol: dict[st
 def watch(trained: Trained, items: int) -> dict[str, float]:
     """What is looked at after each epoch, on the first test images; the first figure is a loss.
 
-    A likelihood model's loss is the negative elbo at one draw an image; an autoencoder's is its squared error.
+    A likelihood model's loss is the negative elbo at one draw an image; an autoencoder's, its squared error.
     """
-    from reverie.engine.noise import ItemNoise
-
     x = trained.view.still(trained.images(None, items).pixels)
     model, found = trained.model, []
     for first in range(0, len(x), 500):
@@ -134,7 +138,7 @@ def read_figures(folder: Any) -> list[Figure]:
 
 
 def compare(first: list[Figure], second: list[Figure]) -> list[tuple[Figure, Figure, list[str]]]:
-    """Figures of two runs side by side, with the parts of the protocol that differ: no verdict where any does."""
+    """Figures of two runs side by side, with what differs in their protocols: no verdict if anything does."""
     by_name = {figure.name: figure for figure in second}
     pairs = [(figure, by_name[figure.name]) for figure in first if figure.name in by_name]
     return [(a, b, comparable(a, b)) for a, b in pairs]

@@ -52,8 +52,12 @@ def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:
             x = decode_means(model, codes_of(trained, trained.data.test.pixels[:36], "reconstruct"))
         else:
             return
-    image = sheets.sheet(trained.pixels(x), title=f"Epoch {epoch}", caption=f"{trained.name}, step {step:,}")
-    sheets.save(image, trained.folder / "samples" / f"{step:06d}.png", Title=f"step {step}")
+    images, title = trained.pixels(x), f"Epoch {epoch}, step {step:,}"
+    sheets.both(
+        trained.folder / "samples" / f"{step:06d}.png",
+        lambda theme: sheets.sheet(images, title=title, caption=trained.name, theme=theme),
+        Title=title,
+    )
 
 
 def finish(run: Run, data: ImageData, say: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""Help pages that answer at once: drawn from docstrings and signatures, without the parser, numpy or torch."""
+"""Help pages that answer at once: drawn from docstrings and signatures, without parser, numpy or torch."""
 
 import ast
 import inspect
@@ -36,6 +36,11 @@ def _row(name: str, words: str, margin: int) -> str:
     return fill(words, width(), initial_indent=first, subsequent_indent=" " * margin)
 
 
+def one_line(error: Exception) -> str:
+    """A message of several lines on one."""
+    return " ".join(str(error).split())
+
+
 def overview() -> str:
     """The page of ``reverie --help``."""
     parts = [
@@ -49,7 +54,7 @@ def overview() -> str:
 
 
 def commands() -> dict[str, str]:
-    """The commands in the order of a first visit, each with the first line of its docstring, read without importing."""
+    """The commands in their order, each with the first line of its docstring, read without importing."""
     trees = [
         ast.parse((Path(__file__).parent / name).read_text(encoding="utf-8"))
         for name in ("train_command.py", "commands.py")

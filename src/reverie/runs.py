@@ -88,7 +88,7 @@ class Run:
 
     @cached_property
     def model(self) -> nn.Module:
-        """The trained model in evaluation mode: of ``model/``, or of the newest checkpoint while it trains."""
+        """The trained model in evaluation mode: of ``model/``, or of the newest checkpoint till then."""
         model = self.plan.model
         if not isinstance(model, nn.Module):
             raise TypeError(f"a plan's model must be an nn.Module; got {type(model).__name__}")

@@ -57,9 +57,8 @@ def _lines() -> "Report":
     def on_step(step: int, row: dict[str, float]) -> None:
         if time.monotonic() - clock.last_line > QUIET:
             clock.last_line = time.monotonic()
-            _say(
-                f"step {step:,} of {int(row['of']):,}  epoch {row['epoch']:.2f}  loss {row.get('loss', float('nan')):.2f}"
-            )
+            loss = f"  loss {row['loss']:.2f}" if "loss" in row else ""
+            _say(f"step {step:,} of {int(row['of']):,}  epoch {row['epoch']:.2f}{loss}")
 
     def on_measured(epoch: int, figures: dict[str, float]) -> None:
         _say(f"epoch {epoch}  {line(figures, clock.lap())}")
@@ -79,6 +78,9 @@ def _bar() -> "Iterator[Report]":
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=None)
 
+        def say(words: str) -> None:
+            progress.console.print(words, markup=False, highlight=False)
+
         def on_step(step: int, row: dict[str, float]) -> None:
             loss = f"loss {row['loss']:.2f}" if "loss" in row else ""
             progress.update(
@@ -86,6 +88,6 @@ def _bar() -> "Iterator[Report]":
             )
 
         def on_measured(epoch: int, figures: dict[str, float]) -> None:
-            progress.console.print(f"epoch {epoch}  {line(figures, clock.lap())}")
+            say(f"epoch {epoch}  {line(figures, clock.lap())}")
 
-        yield Report(on_step=on_step, on_measured=on_measured, say=progress.console.print)
+        yield Report(on_step=on_step, on_measured=on_measured, say=say)

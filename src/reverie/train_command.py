@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from reverie.runs import Run
 
 Flags = list[tuple[inspect.Parameter, str]]  # with their words
-KEEPS = "A resumed run keeps its settings; for others start a new one with --config {}/config.toml and the flags to change."
+KEEPS = (
+    "A resumed run keeps its settings; for others start a new one with --config {}/config.toml "
+    "and the flags to change."
+)
 BUDGETS = ("minutes", "epochs", "steps")
 
 
@@ -95,7 +98,8 @@ def _page(recipe: str | None, groups: dict[str, Flags]) -> str:
 
     if recipe:
         return page(f"reverie train {recipe} [FLAGS]", inspect.getdoc(recipes.find(recipe)) or "", groups)
-    about = f"{inspect.getdoc(train)}\n\nRECIPE is the path of a recipe file, or one of: {', '.join(recipes.names())}."
+    names = ", ".join(recipes.names())
+    about = f"{inspect.getdoc(train)}\n\nRECIPE is the path of a recipe file, or one of: {names}."
     about += " For the flags of one: reverie train RECIPE --help"
     return page("reverie train RECIPE [FLAGS]", about, groups)
 
@@ -104,7 +108,7 @@ def _parse(recipe: str | None, groups: dict[str, Flags], words: tuple[str, ...])
     """The values that were given, by name."""
     from cyclopts import App, CycloptsError, Parameter
 
-    from reverie.cli import plain_words
+    from reverie.pages import one_line
 
     def command(*_: Any, **__: Any) -> None: ...
 
@@ -122,7 +126,7 @@ def _parse(recipe: str | None, groups: dict[str, Flags], words: tuple[str, ...])
         way_out = f"See: reverie train {recipe or 'RECIPE'} --help"
         if any(word.split("=")[0] == "--resume" for word in words):
             way_out = f"With --resume go only --runs and --json. {KEEPS}".format("RUN")
-        raise UsageError(f"{plain_words(error)} {way_out}") from error
+        raise UsageError(f"{one_line(error)} {way_out}") from error
     return dict(bound.arguments)
 
 

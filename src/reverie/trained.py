@@ -73,7 +73,7 @@ class Trained:
         )
 
     def observe(self, pixels: Tensor) -> Tensor:
-        """Pixels (N, C, H, W) as the model's observations; grey pixels become fixed bits where the model wants bits."""
+        """Pixels (N, C, H, W) as observations; grey pixels become fixed bits where the model wants bits."""
         return self.view.still(self.view.fix(Split(pixels, None), "test").pixels)
 
     def images(self, source: str | Path | None, count: int | None) -> Split:
@@ -103,4 +103,4 @@ class Trained:
 def codes_of(trained: Trained, pixels: Tensor, verb: str) -> Tensor:
     """The posterior means of images, (N, D)."""
     model = trained.autoencoder(verb)
-    return torch.cat([model.encode(trained.observe(part)).mean for part in pixels.split(500)])
+    return torch.cat([model.encode(trained.observe(part)).mean for part in torch.split(pixels, 500)])

@@ -1,4 +1,4 @@
-"""Training from a name to a finished run folder: create, fit, finish; and the same again after an interruption."""
+"""Training from a name to a finished run folder: create, fit, finish; and again after an interruption."""
 
 import os
 import subprocess
@@ -42,8 +42,14 @@ class Prepared:
     plan: Plan
 
 
-def train(recipe: str, *, name: str | None = None, runs: str | Path | None = None, report: Report | None = None,
-          **given: Any) -> Run:  # fmt: skip
+def train(
+    recipe: str,
+    *,
+    name: str | None = None,
+    runs: str | Path | None = None,
+    report: Report | None = None,
+    **given: Any,
+) -> Run:
     """Train a recipe and return the run.
 
     Args:
@@ -51,8 +57,8 @@ def train(recipe: str, *, name: str | None = None, runs: str | Path | None = Non
         name: the run's name; by default the recipe's and the data's with a number.
         runs: the folder of runs; by default ``$REVERIE_RUNS``, then ``runs``.
         report: who is told of progress; nobody by default.
-        **given: the options of every training (``data``, ``minutes``, ``seed`` ...; see ``reverie.config.options``) and
-            the arguments of the recipe.
+        **given: the options of every training (``data``, ``minutes``, ``seed`` ...; see
+            ``reverie.config.options``) and the arguments of the recipe.
 
     Returns:
         The finished run: ``run.sample(16)``, ``run.evaluate()``, ``run.folder / "report.html"``.
@@ -212,12 +218,13 @@ def _check_same(run: Run, prepared: Prepared, report: Report) -> None:
     record = run.record
     if record["data"]["fingerprint"] != prepared.data.fingerprint():
         raise DataError(
-            f"The data of {run.name} is no longer the same ({record['data']['name']}: its fingerprint differs). "
+            f"The data of {run.name} ({record['data']['name']}) is no longer the same (another fingerprint). "
             "Bring the old data back, or start a new run with --config."
         )
     if record["versions"]["torch"] != torch.__version__:
         report.say(
-            f"torch is {torch.__version__}, not {record['versions']['torch']}: the result may differ in the last bits."
+            f"torch is {torch.__version__}, not {record['versions']['torch']}: "
+            "the result may differ in the last bits."
         )
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toys import pictures, plan_of, training_of, weights
 
 from reverie.engine.checkpoint import newest
 from reverie.engine.loop import SKIPS, Report, fit, restore, rounds_in, save
@@ -14,6 +13,7 @@ from reverie.engine.plan import cosine
 from reverie.engine.stop import Stop
 from reverie.engine.turn import Job, lanes_for
 from reverie.errors import Diverged
+from toys import pictures, plan_of, training_of, weights
 
 KINDS = ("vae", "game", "recurrent")
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image, ImageColor
 
-from reverie.errors import ReverieError, UsageError
 from reverie import files as whole_files
-from reverie.report import files, sheets
+from reverie.errors import ReverieError, UsageError
+from reverie.report import sheets
 from reverie.report.sheets import GAP, LABEL, MARGIN, Axis
 from reverie.report.theme import theme_of
 

