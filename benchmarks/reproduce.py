@@ -90,25 +90,42 @@ def cell(row: dict, name: str, digits: int = 2) -> str:
 def render() -> None:
     """Write the page."""
     rows = latest()
-    lines = [HEAD, "## Likelihoods\n", "| recipe | data | ELBO | importance bound, K = 1000 | -log p(x given z) | KL | bits per dimension | active units |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        HEAD,
+        "## Likelihoods\n",
+        "| recipe | data | ELBO | importance bound, K = 1000 | -log p(x given z) | KL | bits per dimension | active units |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name in ROWS:
         if name in rows and any(f["name"] == "elbo" for f in rows[name]["figures"]):
             row = rows[name]
             cells = [cell(row, figure) for figure in ("elbo", "importance_bound", "reconstruction", "kl")]
             last = [cell(row, "bits_per_dimension", 3), cell(row, "active_units", 0)]
             lines.append(f"| `{name}` | {row['data']} | {' | '.join([*cells, *last])} |")
-    lines += ["\n## Reconstructions and codes\n", "Squared error is per pixel of [0, 1], at the mean code; PCA has as many numbers as the code and is fitted on the first", "10,000 training images. Accuracy is that of ten nearest neighbours among the codes of those images, on all test images.\n", "| recipe | data | squared error | PCA | accuracy of neighbours | PCA |", "|---|---|---|---|---|---|"]
+    lines += [
+        "\n## Reconstructions and codes\n",
+        "Squared error is per pixel of [0, 1], at the mean code; PCA has as many numbers as the code and is fitted on the first",
+        "10,000 training images. Accuracy is that of ten nearest neighbours among the codes of those images, on all test images.\n",
+        "| recipe | data | squared error | PCA | accuracy of neighbours | PCA |",
+        "|---|---|---|---|---|---|",
+    ]
     for name in ROWS:
         if name in rows:
             row = rows[name]
             errors = [cell(row, figure, 5) for figure in ("squared_error_per_pixel", "pca_squared_error_per_pixel")]
             near = [cell(row, figure, 3) for figure in ("knn_accuracy", "pca_knn_accuracy")]
             lines.append(f"| `{name}` | {row['data']} | {' | '.join([*errors, *near])} |")
-    lines += ["\n## Time\n", "| recipe | command | epochs | parameters | seconds of training | of evaluation | device | date |", "|---|---|---|---|---|---|---|---|"]
+    lines += [
+        "\n## Time\n",
+        "| recipe | command | epochs | parameters | seconds of training | of evaluation | device | date |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name in ROWS:
         if name in rows:
             row = rows[name]
-            lines.append(f"| `{name}` | `{row['command']}` | {row['epochs']} | {row['parameters']:,} | {row['seconds']:.0f} | {row['seconds_of_evaluation']:.0f} | {row['device']} | {row['date']} |")
+            lines.append(
+                f"| `{name}` | `{row['command']}` | {row['epochs']} | {row['parameters']:,} | {row['seconds']:.0f} | {row['seconds_of_evaluation']:.0f} | {row['device']} | {row['date']} |"
+            )
         else:
             lines.append(f"| `{name}` | | not run | | | | | |")
     PAGE.write_text("\n".join(lines) + "\n")

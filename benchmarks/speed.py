@@ -109,9 +109,7 @@ def main() -> None:
                 "peak_gflops": {kind: round(median(p[kind] for p in peaks), 1) for kind in peaks[0]},
                 "images_per_second": {name: round(median(values), 1) for name, values in found.items()},
                 "all": {name: [round(value, 1) for value in values] for name, values in found.items()},
-                "ratio": {
-                    name: round(median(found["reverie"]) / median(values), 3) for name, values in found.items()
-                },
+                "ratio": {name: round(median(found["reverie"]) / median(values), 3) for name, values in found.items()},
             }
             with (HERE / "results.jsonl").open("a") as file:
                 file.write(json.dumps(row) + "\n")

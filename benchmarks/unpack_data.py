@@ -106,8 +106,7 @@ def check_cifar(images: Bytes) -> None:
         pixels = np.ascontiguousarray(images[rows].transpose(0, 2, 3, 1))
         if hashlib.sha256(pixels.data).hexdigest() != CIFAR_SHA256[part]:
             raise SystemExit(
-                f"CIFAR-10 {part}: the decoded pixels have another sha256; the source is not "
-                "what it should be."
+                f"CIFAR-10 {part}: the decoded pixels have another sha256; the source is not what it should be."
             )
 
 

@@ -29,17 +29,13 @@ class Block(NamedTuple):
 
 def blocks(page: Path, language: str) -> list[Block]:
     """The fenced blocks of one language, in order."""
-    found = re.findall(
-        r"^```(\w+)([^\n]*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
+    found = re.findall(r"^```(\w+)([^\n]*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     return [Block(tag, words.strip(), text) for tag, words, text in found if tag == language]
 
 
 def sections(page: Path, level: int = 2) -> dict[str, str]:
     """The text below each heading of a level, by heading."""
-    parts = re.split(
-        rf"^{'#' * level} +(.+)$", without_blocks(page.read_text(encoding="utf-8")), flags=re.MULTILINE
-    )
+    parts = re.split(rf"^{'#' * level} +(.+)$", without_blocks(page.read_text(encoding="utf-8")), flags=re.MULTILINE)
     return {heading.strip(): text for heading, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 

@@ -78,7 +78,10 @@ def main(wanted: int, place: Path) -> None:
     began = time.monotonic()
     attempt(whole, None)
     usual, expected = time.monotonic() - began, digest(whole)
-    chance, found = random.Random(0), {"kills": 0, "runs": 0, "unreadable": 0, "different": 0, "half_saved": 0}
+    chance, found = (
+        random.Random(0),
+        {"kills": 0, "runs": 0, "unreadable": 0, "different": 0, "half_saved": 0},
+    )
     while found["kills"] < wanted:
         folder = fresh(place, "killed")
         while not attempt(folder, chance.uniform(0, usual)):

@@ -87,10 +87,7 @@ def vast_png(side: int = 30_000) -> bytes:
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b"\0" * 64))
-        + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
     )
 
 
@@ -131,9 +128,7 @@ def make_runs(home: Path) -> Path:
         ("game", str(home / "game.py"), flat, ()),
     ):
         with quietly():
-            code = reverie(
-                "train", recipe, "--data", str(data), "--runs", str(runs), "--name", name, *QUICK, *more
-            )
+            code = reverie("train", recipe, "--data", str(data), "--runs", str(runs), "--name", name, *QUICK, *more)
         if code:
             raise RuntimeError(f"the run {name} ended with {code}")
     return runs

@@ -80,9 +80,7 @@ def test_figures_and_reconstructions_come_from_the_same_model(place, monkeypatch
     errors = run.reconstruct(n=count).values["squared_error_per_pixel"]
     # The pictures are rounded to 8 bits, which adds at most (1/510)^2 and a mixed term.
     assert figures["squared_error_per_pixel"] == pytest.approx(sum(errors) / count, abs=2e-4)
-    assert figures["squared_error_per_pixel"] != pytest.approx(
-        figures["pca_squared_error_per_pixel"], abs=1e-6
-    )
+    assert figures["squared_error_per_pixel"] != pytest.approx(figures["pca_squared_error_per_pixel"], abs=1e-6)
 
 
 def test_a_killed_run_resumes_into_the_same_weights(place, monkeypatch):

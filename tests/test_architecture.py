@@ -103,9 +103,7 @@ def lines(node: ast.FunctionDef) -> int:
     count = (node.end_lineno or node.lineno) - node.lineno + 1
     first = node.body[0]
     is_text = (
-        isinstance(first, ast.Expr)
-        and isinstance(first.value, ast.Constant)
-        and isinstance(first.value.value, str)
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
     )
     return count - ((first.end_lineno or first.lineno) - first.lineno + 1 if is_text else 0)
 
@@ -148,9 +146,7 @@ def test_the_contract_needs_torch_alone():
         name.split(".")[0]
         for node in ast.walk(tree(ROOT / "protocols.py"))
         if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in (
-            [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-        )
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
     }
     assert roots == {"collections", "typing", "torch"}
 
@@ -229,9 +225,7 @@ def test_inheritance_is_one_deep():
 
 def test_nothing_is_named_for_having_no_name():
     assert not [
-        path
-        for path in FILES
-        if path.stem.strip("_") in ("utils", "util", "helpers", "common", "misc", "registry")
+        path for path in FILES if path.stem.strip("_") in ("utils", "util", "helpers", "common", "misc", "registry")
     ]
 
 
@@ -240,16 +234,12 @@ def test_nothing_that_runs_foreign_bytes():
     for path in FILES:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call):
-                assert ast.unparse(node.func) not in calls | {"torch.load", "os.system"}, (
-                    f"{path.name}:{node.lineno}"
-                )
+                assert ast.unparse(node.func) not in calls | {"torch.load", "os.system"}, f"{path.name}:{node.lineno}"
                 shells = [word.value for word in node.keywords if word.arg == "shell"]
                 assert not shells, f"{path.name}:{node.lineno}"
             if isinstance(node, ast.Import | ast.ImportFrom):
                 named = {getattr(node, "module", None), *(alias.name for alias in node.names)}
-                assert not named & {"pickle", "marshal", "shelve", "dill", "cloudpickle"}, (
-                    f"{path.name}:{node.lineno}"
-                )
+                assert not named & {"pickle", "marshal", "shelve", "dill", "cloudpickle"}, f"{path.name}:{node.lineno}"
 
 
 def test_nothing_is_asserted_where_a_person_needs_a_message():
@@ -263,9 +253,7 @@ def test_public_names_have_docstrings_and_annotations(name):
     assert inspect.getdoc(thing)
     methods = [f for n, f in vars(thing).items() if inspect.isfunction(f) and not n.startswith("_")]
     for function in methods if inspect.isclass(thing) else [thing]:
-        wanted = {
-            parameter for parameter in inspect.signature(function).parameters if parameter != "self"
-        } | {"return"}
+        wanted = {parameter for parameter in inspect.signature(function).parameters if parameter != "self"} | {"return"}
         hints = get_type_hints(function, localns=vars(inspect.getmodule(function)))
         assert wanted <= hints.keys(), function.__name__
         assert inspect.getdoc(function), function.__name__
@@ -310,9 +298,7 @@ COVERED = {
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_has_its_tests(module):
-    if len(tree(MODULES[module]).body) <= 1 or module.startswith(
-        "recipes"
-    ):  # a docstring alone; recipes: see below
+    if len(tree(MODULES[module]).body) <= 1 or module.startswith("recipes"):  # a docstring alone; recipes: see below
         return
     *folders, name = module.split(".")
     place = TESTS.joinpath(*folders, f"test_{name}.py")
@@ -340,9 +326,7 @@ SOURCE = re.compile(r"(19|20)\d\d|arXiv|tutorial|book|course|note|paper|Keras|Py
 SPEAKING = {
     module: path
     for module, path in MODULES.items()
-    if module.split(".")[0] in SPOKEN
-    and module not in SPOKEN - {"distributions"}
-    and not module.endswith("_parts")
+    if module.split(".")[0] in SPOKEN and module not in SPOKEN - {"distributions"} and not module.endswith("_parts")
 }
 
 
@@ -357,9 +341,7 @@ def test_docstrings_name_shapes_or_units(module):
         )
 
 
-@pytest.mark.parametrize(
-    "module", [m for m in SPEAKING if m.split(".")[0] in ("models", "objectives", "recipes")]
-)
+@pytest.mark.parametrize("module", [m for m in SPEAKING if m.split(".")[0] in ("models", "objectives", "recipes")])
 def test_methods_name_their_source(module):
     if not module.split(".")[-1].startswith("_"):
         assert SOURCE.search(SPEAKING[module].read_text(encoding="utf-8")), module

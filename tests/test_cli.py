@@ -149,9 +149,7 @@ def test_where_there_are_no_runs_the_way_to_the_first_is_said(tmp_path, capfd):
 def test_recipes_and_data_sets_are_listed(capfd):
     assert [line.split()[0] for line in said(capfd, "recipes").splitlines()] == recipes.names()
     assert list(json.loads(said(capfd, "recipes", "--json"))) == recipes.names()
-    assert "built in" in next(
-        line for line in said(capfd, "data", "list").splitlines() if line.startswith("shapes")
-    )
+    assert "built in" in next(line for line in said(capfd, "data", "list").splitlines() if line.startswith("shapes"))
     assert json.loads(said(capfd, "data", "list", "--json"))["shapes"] == "built in"
 
 
@@ -209,9 +207,7 @@ def test_a_dry_run_prints_settings_that_config_takes_again(here, capfd):
 
 
 def test_a_recipe_may_come_after_its_flags(capfd):
-    assert 'recipe = "vae-mlp"' in said(
-        capfd, "train", "--hidden", "4", "vae-mlp", "--data", "shapes", "--dry-run"
-    )
+    assert 'recipe = "vae-mlp"' in said(capfd, "train", "--hidden", "4", "vae-mlp", "--data", "shapes", "--dry-run")
 
 
 @pytest.mark.parametrize("recipe", recipes.names())

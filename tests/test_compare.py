@@ -20,9 +20,7 @@ def figure(name: str, value: float, error: float | None = 0.1, **protocol) -> Fi
 def run(home, name: str, *figures: Figure) -> Run:
     folder = home / name
     folder.mkdir()
-    (folder / "eval.json").write_text(
-        json.dumps({"run": name, "figures": [each.to_json() for each in figures]})
-    )
+    (folder / "eval.json").write_text(json.dumps({"run": name, "figures": [each.to_json() for each in figures]}))
     return Run(folder)
 
 

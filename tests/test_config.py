@@ -47,16 +47,12 @@ def test_a_recipe_file_is_named_by_its_whole_path(tmp_path, monkeypatch):
     assert resolve("mine.py", {})["recipe"] == str(tmp_path / "mine.py")
 
 
-@pytest.mark.parametrize(
-    ("words", "size"), [("28", (28, 28)), ("28x20", (28, 20)), (None, None), ("00001", (1, 1))]
-)
+@pytest.mark.parametrize(("words", "size"), [("28", (28, 28)), ("28x20", (28, 20)), (None, None), ("00001", (1, 1))])
 def test_a_size_is_height_and_width(words, size):
     assert parse_size(words) == size
 
 
-@pytest.mark.parametrize(
-    "words", ["", "0", "28x0", "x", "28x", "-3", "2.5", "28by28", "28 x 28", "123456", "١"]
-)
+@pytest.mark.parametrize("words", ["", "0", "28x0", "x", "28x", "-3", "2.5", "28by28", "28 x 28", "123456", "١"])
 def test_anything_else_is_no_size(words):
     with pytest.raises(UsageError, match="as in 28 or 28x20"):
         parse_size(words)

@@ -18,9 +18,7 @@ def told(tmp_path, monkeypatch):
     def small(recipe, **given):
         asked.update(given, recipe=recipe)
         flat = str(pictures(tmp_path / "flat"))
-        return train(
-            recipe, data=flat, steps=2, batch=8, threads=1, runs=given["runs"], report=given["report"]
-        )
+        return train(recipe, data=flat, steps=2, batch=8, threads=1, runs=given["runs"], report=given["report"])
 
     monkeypatch.setattr(story, "train", small)
     return story.demo(tmp_path / "runs", Report(say=said.append)), asked, said
@@ -34,9 +32,7 @@ def test_it_trains_on_what_is_always_there(told):
 
 def test_every_file_it_names_is_there(told):
     answer, _, _ = told
-    named = [
-        Path(word) for line in answer["words"] for word in line.split() if word.endswith((".html", ".png"))
-    ]
+    named = [Path(word) for line in answer["words"] for word in line.split() if word.endswith((".html", ".png"))]
     assert len(named) == 4
     assert all(path.stat().st_size for path in named)
     assert len(answer["figures"]) > 5

@@ -101,9 +101,7 @@ def test_bernoulli_log_prob_of_extreme_logits_is_exact(dtype):
     x = torch.tensor([[0.0], [1.0], [0.0], [1.0], [0.0]], dtype=dtype)
     expected = pytest.approx([-200.0, 0.0, 0.0, -200.0, -30.0], rel=1e-12, abs=1e-80)
     assert Bernoulli(logits).log_prob(x).tolist() == expected
-    near = Bernoulli(torch.tensor([[25.0]], dtype=torch.float64)).log_prob(
-        torch.ones(1, 1, dtype=torch.float64)
-    )
+    near = Bernoulli(torch.tensor([[25.0]], dtype=torch.float64)).log_prob(torch.ones(1, 1, dtype=torch.float64))
     assert float(near) == pytest.approx(-math.log1p(math.exp(-25)), rel=1e-3)
     many = Bernoulli(torch.full((1, 784), 200.0)).log_prob(torch.ones(1, 784))
     assert float(many) == 0.0
@@ -148,9 +146,7 @@ def test_gaussian_draws_come_with_their_own_density():
     q = torch.distributions.Normal(made.mean[:, None], torch.exp(0.5 * made.log_variance)[:, None])
     assert z.shape == (6, 4, 3)
     torch.testing.assert_close(log_q, q.log_prob(z).sum(-1))
-    torch.testing.assert_close(
-        Gaussian(made.mean, torch.tensor(-1.0)).draw(noise(6), 4)[1].shape, log_q.shape
-    )
+    torch.testing.assert_close(Gaussian(made.mean, torch.tensor(-1.0)).draw(noise(6), 4)[1].shape, log_q.shape)
 
 
 def test_gaussian_draws_have_mean_and_deviation():
@@ -192,9 +188,7 @@ def test_a_point_has_no_finite_density():
 
 
 def level_probabilities(mean, log_scale):
-    many = DiscretizedLogistic(
-        torch.full((256, 1), mean, dtype=torch.float64), torch.tensor(log_scale).double()
-    )
+    many = DiscretizedLogistic(torch.full((256, 1), mean, dtype=torch.float64), torch.tensor(log_scale).double())
     return many.log_prob(LEVELS[:, None]).exp()
 
 

@@ -190,9 +190,7 @@ def commands() -> list[str]:
     def of(parent) -> list[str]:
         return [name for name in parent if not name.startswith("-")]
 
-    return sorted(
-        [*(name for name in of(app) if name != "data"), *(f"data {name}" for name in of(app["data"]))]
-    )
+    return sorted([*(name for name in of(app) if name != "data"), *(f"data {name}" for name in of(app["data"]))])
 
 
 def test_every_command_has_a_section():
@@ -230,9 +228,7 @@ def tree_of_the_page() -> dict[str, str]:
 
 def test_the_tree_is_the_folder():
     there = {
-        p.relative_to(SOURCE).as_posix()
-        for p in SOURCE.rglob("*")
-        if p.is_file() and "__pycache__" not in p.parts
+        p.relative_to(SOURCE).as_posix() for p in SOURCE.rglob("*") if p.is_file() and "__pycache__" not in p.parts
     }
     listed = tree_of_the_page()
     assert set(listed) == there
@@ -241,11 +237,7 @@ def test_the_tree_is_the_folder():
 
 def imported(path: Path) -> set[str]:
     """The top-level names of the package that a file imports, anywhere in it."""
-    nodes = [
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom)
-    ]
+    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
     inside = [node.module for node in nodes if node.module and node.module.split(".")[0] == "reverie"]
     names = [alias.name for node in nodes if node.module == "reverie" for alias in node.names]
     return {module.split(".")[1] for module in inside if "." in module} | {

@@ -47,9 +47,7 @@ def test_slerp_of_equal_norms_keeps_the_norm_and_turns_at_constant_speed():
 def test_slerp_is_the_formula_for_unequal_norms():
     a, b = torch.tensor([2.0, 0.0], dtype=DOUBLE), torch.tensor([1.0, 1.0], dtype=DOUBLE)
     s = 2**-0.5
-    expected = (
-        torch.tensor([2 * 2**0.5, 0.0]) * 0.0 + (a + b) * torch.sin(torch.tensor(torch.pi / 8)).double() / s
-    )
+    expected = torch.tensor([2 * 2**0.5, 0.0]) * 0.0 + (a + b) * torch.sin(torch.tensor(torch.pi / 8)).double() / s
     torch.testing.assert_close(latent.slerp(a, b, 0.5), expected, rtol=1e-6, atol=0)
 
 
@@ -99,9 +97,7 @@ def test_grid_linear():
 
 def test_plane_first_axis_runs_right_and_second_runs_up():
     base = torch.tensor([9.0, 9.0, 7.0, 9.0])
-    z = latent.plane(
-        torch.tensor([1.0, 2.0, 3.0]), torch.tensor([10.0, 20.0]), latent=4, axes=(3, 0), base=base
-    )
+    z = latent.plane(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([10.0, 20.0]), latent=4, axes=(3, 0), base=base)
     assert z.shape == (2, 3, 4)
     assert z[0, 0].tolist() == [20, 9, 7, 1]  # top left: lowest first coordinate, highest second
     assert z[1, 2].tolist() == [10, 9, 7, 3]  # bottom right

@@ -80,9 +80,7 @@ def other_data(here: Path) -> None:
     pictures(here / "changed", seed=500)
     path = here / "runs" / "vae" / "config.toml"
     lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text(
-        "\n".join(f'data = "{here / "changed"}"' if line.startswith("data =") else line for line in lines)
-    )
+    path.write_text("\n".join(f'data = "{here / "changed"}"' if line.startswith("data =") else line for line in lines))
 
 
 MLP = "train vae-mlp --data {flat} --steps 2 --batch 8"
@@ -114,12 +112,8 @@ ARGUMENTS = [
     case(MLP + " --rate nan", USAGE, "--rate", "above 0", "nan"),
     case(MLP + " --latent 0", USAGE, "--latent", "at least 1", "got 0"),
     case("train vae-mlp --data {flat} --batch 0", USAGE, "--batch", "at least 1", "got 0"),
-    case(
-        "train vae-mlp --data {flat} --batch 99", USAGE, "--batch 99", "21 training images", "give --batch 5"
-    ),
-    case(
-        "train vae-mlp --data {flat} --rate -1 --latent 0 --batch 0", USAGE, "--rate", "--latent", "--batch"
-    ),
+    case("train vae-mlp --data {flat} --batch 99", USAGE, "--batch 99", "21 training images", "give --batch 5"),
+    case("train vae-mlp --data {flat} --rate -1 --latent 0 --batch 0", USAGE, "--rate", "--latent", "--batch"),
     case(MLP + " --minutes 1", USAGE, "--minutes and --steps", "give one of them"),
     case("train vae-mlp --data {flat} --minutes 0", USAGE, "--minutes", "above 0", "got 0"),
     case("train vae-mlp --data {flat} --epochs -1", USAGE, "--epochs", "above 0", "got -1"),
@@ -171,9 +165,7 @@ IMAGES = [
         prepare=both(folder(), file("mine/bad.png", b"not")),
     ),
     case(TRY, DATA, "void.png", "empty", "Repair", prepare=both(folder(), file("mine/void.png", b""))),
-    case(
-        TRY, DATA, "cut.png", "cut short", prepare=both(folder(), file("mine/cut.png", png((64, 64))[:900]))
-    ),
+    case(TRY, DATA, "cut.png", "cut short", prepare=both(folder(), file("mine/cut.png", png((64, 64))[:900]))),
     case(TRY, DATA, "vast.png", "limit", prepare=both(folder(), file("mine/vast.png", vast_png()))),
     case(
         TRY,
@@ -185,9 +177,7 @@ IMAGES = [
         prepare=both(folder(), file("mine/z.png", png((7, 9)))),
     ),
     case(TRY, DATA, "mine", "1 image", "at least 2", prepare=folder(n=1)),
-    case(
-        "train vae-mlp --data one.png", DATA, "one.png", "one image", "folder", prepare=file("one.png", png())
-    ),
+    case("train vae-mlp --data one.png", DATA, "one.png", "one image", "folder", prepare=file("one.png", png())),
     case(
         "train vae-mlp --data objects.npz",
         DATA,
@@ -202,9 +192,7 @@ IMAGES = [
         DATA,
         "cut.npy",
         "cut short",
-        prepare=both(
-            array("cut.npy", np.zeros((9, 8, 8), np.uint8)), lambda here: os.truncate(here / "cut.npy", 300)
-        ),
+        prepare=both(array("cut.npy", np.zeros((9, 8, 8), np.uint8)), lambda here: os.truncate(here / "cut.npy", 300)),
     ),
     case(
         "train vae-mlp --data f.npy",
@@ -416,9 +404,7 @@ PROCESSES = [COMMANDS[0], ARGUMENTS[0], IMAGES[7], RECIPES[2], OPENING[4]]
 @pytest.mark.parametrize("mistake", PROCESSES, ids=[m.words for m in PROCESSES])
 def test_a_mistake_in_a_process_of_its_own(mistake, workshop, here):
     words = arrange(mistake, workshop, here)
-    done = subprocess.run(
-        [sys.executable, "-m", "reverie", *words], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-m", "reverie", *words], capture_output=True, text=True, timeout=120)
     hold(mistake, done.returncode, done.stdout, done.stderr)
 
 

@@ -10,9 +10,7 @@ from reverie.arguments import Count, Positive, Rate, keywords
 from reverie.pages import kind_of, overview, page, rows
 
 
-def settings(
-    *, rate: Rate = 0.1, hidden: tuple[Count, ...] = (8, 4), ema: float = 0.0, json: bool = False
-) -> None: ...
+def settings(*, rate: Rate = 0.1, hidden: tuple[Count, ...] = (8, 4), ema: float = 0.0, json: bool = False) -> None: ...
 
 
 @pytest.mark.parametrize(

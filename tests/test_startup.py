@@ -23,9 +23,7 @@ with open(sys.argv[1], "w") as file:
 )
 def test_nothing_heavy_is_imported(words, tmp_path):
     found = tmp_path / "found.json"
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE, str(found), *words.split()], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", PROBE, str(found), *words.split()], capture_output=True, text=True)
     answer = json.loads(found.read_text())
     assert answer["code"] == (2 if words == "trian" else 0), done.stderr
     assert done.stdout or words == "trian"

@@ -9,8 +9,8 @@ import torch
 
 from reverie import config
 from reverie.engine.loop import Training, _lanes, _round
-from reverie.engine.ranks import World
 from reverie.engine.machine import keep_freed_memory
+from reverie.engine.ranks import World
 from reverie.training import _job, prepare
 
 

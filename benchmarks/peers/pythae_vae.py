@@ -58,7 +58,11 @@ def main(path, batch, seconds, folder):
     config = VAEConfig(input_dim=(1, 28, 28), latent_dim=20, reconstruction_loss="mse")
     model = VAE(config, encoder=Encoder(), decoder=Decoder())
     settings = BaseTrainerConfig(
-        output_dir=folder, num_epochs=1000, learning_rate=1e-3, per_device_train_batch_size=batch, no_cuda=True
+        output_dir=folder,
+        num_epochs=1000,
+        learning_rate=1e-3,
+        per_device_train_batch_size=batch,
+        no_cuda=True,
     )
     clock = Clock(seconds)
     trainer = BaseTrainer(model, BaseDataset(x, torch.zeros(len(x))), training_config=settings, callbacks=[clock])

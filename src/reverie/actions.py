@@ -74,25 +74,17 @@ def sample(
     if seed < 0:
         raise UsageError(f"--seed must be at least 0; got {seed}.")
     if not 0 <= temperature < float("inf"):
-        raise UsageError(
-            f"The temperature must be at least 0, where 1 is the prior itself; got {temperature:g}."
-        )
+        raise UsageError(f"The temperature must be at least 0, where 1 is the prior itself; got {temperature:g}.")
     parts = [range(first, min(first + 256, n)) for first in range(0, n, 256)]
     with torch.no_grad():
-        drawn = [
-            sampler.sample(len(p), ItemNoise((seed, "sample"), p), temperature=temperature) for p in parts
-        ]
+        drawn = [sampler.sample(len(p), ItemNoise((seed, "sample"), p), temperature=temperature) for p in parts]
     images = trained.pixels(torch.cat(drawn))
     caption = f"{trained.name}, {n} draws from the prior, seed {seed}, temperature {temperature:g}"
-    files = _save(
-        trained, "samples", out, lambda t: sheets.sheet(images, title="Samples", caption=caption, theme=t)
-    )
+    files = _save(trained, "samples", out, lambda t: sheets.sheet(images, title="Samples", caption=caption, theme=t))
     return Result(files, images)
 
 
-def reconstruct(
-    trained: Trained, images: str | Path | None = None, *, n: int = 20, out: Path | None = None
-) -> Result:
+def reconstruct(trained: Trained, images: str | Path | None = None, *, n: int = 20, out: Path | None = None) -> Result:
     """Encode and decode images: a person's own, or the first test images.
 
     Args:
@@ -240,9 +232,7 @@ def traverse(
         trained,
         "traversal",
         out,
-        lambda t: sheets.sheet(
-            images, title="Traversals", caption=caption, columns=columns, rows=rows, theme=t
-        ),
+        lambda t: sheets.sheet(images, title="Traversals", caption=caption, columns=columns, rows=rows, theme=t),
     )
     return Result(files, images, values={"kl": divergence.tolist()})
 
@@ -258,9 +248,7 @@ def codes(trained: Trained, *, n: int = 5000, out: Path | None = None) -> Result
     if points.shape[1] == 1:
         return Result([])
     classes = trained.data.classes
-    files = _save(
-        trained, "codes", out, lambda t: plots.scatter(points, split.labels, classes, title=title, theme=t)
-    )
+    files = _save(trained, "codes", out, lambda t: plots.scatter(points, split.labels, classes, title=title, theme=t))
     return Result(files)
 
 
@@ -316,11 +304,7 @@ def _group(trained: Trained, name: str) -> Tensor:
         return trained.images(name, None).pixels
     raise UsageError(
         f'"{name}" is neither a class of {trained.data.name} nor a folder.{suggest(name, classes)} '
-        + (
-            f"Classes: {', '.join(classes)}."
-            if classes
-            else "This data has no classes; give a folder of examples."
-        )
+        + (f"Classes: {', '.join(classes)}." if classes else "This data has no classes; give a folder of examples.")
     )
 
 
@@ -329,9 +313,7 @@ def _other_group(trained: Trained, having: str, lacking: str | None) -> Tensor:
         return _group(trained, lacking)
     classes, train = trained.data.classes, trained.data.train
     if having not in classes or train.labels is None:
-        raise UsageError(
-            f"Examples without the attribute are needed too: a class, or a folder; got only {having}."
-        )
+        raise UsageError(f"Examples without the attribute are needed too: a class, or a folder; got only {having}.")
     return train.pixels[train.labels != classes.index(having)][:2000]
 
 

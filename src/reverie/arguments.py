@@ -88,9 +88,7 @@ def _fit(value: Any, annotation: Any) -> tuple[Any, str]:
         base, *marks = get_args(annotation)
         value, problem = _fit(value, base)
         outside = [
-            str(m)
-            for m in marks
-            if isinstance(m, Range) and not problem and value is not None and value not in m
+            str(m) for m in marks if isinstance(m, Range) and not problem and value is not None and value not in m
         ]
         return value, problem or (f"must be {outside[0]}" if outside else "")
     if get_origin(annotation) is Literal:

@@ -48,11 +48,7 @@ def _named(words: Sequence[str]) -> str:
 
     if words[0] not in set(app):
         return ""
-    return (
-        f"data {words[1]} "
-        if words[0] == "data" and words[1:] and words[1] in set(data_app)
-        else f"{words[0]} "
-    )
+    return f"data {words[1]} " if words[0] == "data" and words[1:] and words[1] in set(data_app) else f"{words[0]} "
 
 
 def guarded(command: Callable[[], Any]) -> int:
@@ -74,9 +70,7 @@ def guarded(command: Callable[[], Any]) -> int:
         where = f" ({error.filename})" if error.filename else ""
         return _fail(f"The system refused: {error.strerror or error}{where}.", ReverieError.exit_code)
     except MemoryError:
-        return _fail(
-            "The memory is full; try smaller images (--size), or a smaller --batch.", ReverieError.exit_code
-        )
+        return _fail("The memory is full; try smaller images (--size), or a smaller --batch.", ReverieError.exit_code)
     except Exception as error:  # a mistake in the program, or in a person's own recipe
         words = f"Unexpected {type(error).__name__}: {error}. To see where it came from, set {TRACEBACK}=1."
         return _fail(words, ReverieError.exit_code)

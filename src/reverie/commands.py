@@ -70,9 +70,7 @@ def _show(result: "Result", common: Common, **more: Any) -> None:
     """Print what an action made."""
     if common.json:
         figures = [figure.to_json() for figure in result.figures]
-        _say(
-            json.dumps({"files": [str(f) for f in result.files], "figures": figures, **result.values, **more})
-        )
+        _say(json.dumps({"files": [str(f) for f in result.files], "figures": figures, **result.values, **more}))
         return
     for file in result.files:
         if ".dark." not in file.name:

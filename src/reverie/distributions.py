@@ -93,6 +93,9 @@ class Gaussian:
         _same_shape(x, self.mean)
         log_variance = upcast(self.log_variance)
         squares = (upcast(x) - upcast(self.mean)).square()
+        if not log_variance.ndim:  # one variance for all values: summing first saves three passes over them
+            constant = squares[0].numel() * (log_variance + LOG_2PI)
+            return -0.5 * (_sum_event(squares) * torch.exp(-log_variance) + constant)
         return -0.5 * _sum_event(squares * torch.exp(-log_variance) + log_variance + LOG_2PI)
 
     def sample(self, noise: Noise, name: str) -> Tensor:

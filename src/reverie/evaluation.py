@@ -109,9 +109,7 @@ def watch(trained: Trained, items: int) -> dict[str, float]:
         part = x[first : first + 500]
         noise = ItemNoise(("watch",), range(first, first + len(part)))
         found.append(_watched(model, part, noise))
-    return {
-        name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]
-    }
+    return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
 
 
 def _watched(model: Any, x: Tensor, noise: Any) -> dict[str, Tensor]:

@@ -50,9 +50,7 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     time = torch.as_tensor(t, dtype=a.dtype, device=a.device)
     unit_a, unit_b = (torch.nn.functional.normalize(v, dim=-1) for v in (a, b))
     # Twice the arctangent is exact for small angles, where the arccosine of the inner product is not.
-    difference, total = (
-        torch.linalg.vector_norm(v, dim=-1, keepdim=True) for v in (unit_a - unit_b, unit_a + unit_b)
-    )
+    difference, total = (torch.linalg.vector_norm(v, dim=-1, keepdim=True) for v in (unit_a - unit_b, unit_a + unit_b))
     angle = 2 * torch.atan2(difference, total)
     straight = torch.sin(angle) < torch.finfo(a.dtype).eps ** 0.5
     straight |= (difference == 0) | ~(unit_a.any(-1, keepdim=True) & unit_b.any(-1, keepdim=True))
@@ -77,9 +75,7 @@ def path(a: Tensor, b: Tensor, steps: int, kind: Path = "spherical") -> Tensor:
     return between[kind](a.unsqueeze(-2), b.unsqueeze(-2), t)
 
 
-def grid_by_probability(
-    points_x: int, points_y: int, low: float = 0.05, high: float = 0.95
-) -> tuple[Tensor, Tensor]:
+def grid_by_probability(points_x: int, points_y: int, low: float = 0.05, high: float = 0.95) -> tuple[Tensor, Tensor]:
     """Coordinates at evenly spaced quantiles of the standard normal: equal areas hold equal probability.
 
     Returns:
@@ -181,9 +177,7 @@ def traversals(z: Tensor, dimensions: Sequence[int], values: Tensor) -> Tensor:
 
 def _require_dimension(dimension: int, latent: int) -> None:
     if not 0 <= dimension < latent:
-        raise UsageError(
-            f"dimension {dimension} of a code with {latent}: dimensions run from 0 to {latent - 1}."
-        )
+        raise UsageError(f"dimension {dimension} of a code with {latent}: dimensions run from 0 to {latent - 1}.")
 
 
 @torch.no_grad()

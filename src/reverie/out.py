@@ -30,6 +30,4 @@ def save_png(image: Image.Image, out: Path, text: Mapping[str, str]) -> Path:
     except (OSError, ReverieError) as error:
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         reason = cause.strerror if isinstance(cause, OSError) else None
-        raise UsageError(
-            f"--out {out} cannot be written ({reason or error}); choose another place."
-        ) from error
+        raise UsageError(f"--out {out} cannot be written ({reason or error}); choose another place.") from error

@@ -90,9 +90,7 @@ def page(usage: str, about: str, flags: Mapping[str, Iterable[tuple[inspect.Para
 
 
 def _paragraphs(text: str) -> str:
-    return "\n\n".join(
-        fill(part.replace("``", ""), width(), break_on_hyphens=False) for part in text.split("\n\n")
-    )
+    return "\n\n".join(fill(part.replace("``", ""), width(), break_on_hyphens=False) for part in text.split("\n\n"))
 
 
 def _flag(parameter: inspect.Parameter, words: str) -> tuple[str, str]:

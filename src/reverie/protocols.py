@@ -105,6 +105,7 @@ class LatentDensity(Protocol):
 
     def infer(self, x: Tensor) -> Any: ...  # whatever is computed once per example
     def log_weights(self, x: Tensor, inferred: Any, noise: Noise, k: int) -> tuple[Tensor, Tensor]: ...
+
     # log p(x|z) and log p(z) - log q(z|x), each (B, K); their sum is log w
 
 

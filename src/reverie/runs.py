@@ -102,16 +102,12 @@ class Run:
             return _tensors(path)
         checkpoint, _ = newest(self.folder / "checkpoints")
         if checkpoint is None:
-            raise ReverieError(
-                f"{self.name} has no weights yet; train it with: reverie train --resume {self.folder}"
-            )
+            raise ReverieError(f"{self.name} has no weights yet; train it with: reverie train --resume {self.folder}")
         return checkpoint.tensors.get("ema", checkpoint.tensors["model"])
 
     def save_model(self, model: nn.Module) -> None:
         """Write the weights and the configuration that rebuilds the model, in the Hub's layout."""
-        tensors = {
-            name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()
-        }
+        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
         settings = self.config
         described = {"library": "reverie", "recipe": settings["recipe"], "arguments": settings["arguments"]}
         described |= {
@@ -127,15 +123,11 @@ class Run:
         """The model with its data, as the actions take it."""
         return Trained(self.name, self.folder, self.model, self.plan.view, self.data, self.config["data"])
 
-    def sample(
-        self, n: int = 64, *, seed: int = 0, temperature: float = 1.0, out: Path | None = None
-    ) -> Result:
+    def sample(self, n: int = 64, *, seed: int = 0, temperature: float = 1.0, out: Path | None = None) -> Result:
         """Draw new images; see ``reverie.actions.sample``."""
         return actions.sample(self.trained, n, seed=seed, temperature=temperature, out=out)
 
-    def reconstruct(
-        self, images: str | Path | None = None, *, n: int = 20, out: Path | None = None
-    ) -> Result:
+    def reconstruct(self, images: str | Path | None = None, *, n: int = 20, out: Path | None = None) -> Result:
         """Encode and decode images; see ``reverie.actions.reconstruct``."""
         return actions.reconstruct(self.trained, images, n=n, out=out)
 
@@ -159,9 +151,7 @@ class Run:
         """Rank images by how likely the model finds them; see ``reverie.actions.score``."""
         return actions.score(self.trained, images, **options)
 
-    def evaluate(
-        self, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None
-    ) -> Result:
+    def evaluate(self, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None) -> Result:
         """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""
         return evaluate(self.trained, k=k, n=n, should_stop=should_stop)
 
@@ -186,9 +176,7 @@ def runs_folder(runs: str | Path | None = None) -> Path:
 def list_runs(runs: str | Path | None = None) -> list[Run]:
     """All runs of a folder, the oldest first."""
     found = [
-        Run(path.parent)
-        for path in runs_folder(runs).glob("*/run.json")
-        if (path.parent / "config.toml").is_file()
+        Run(path.parent) for path in runs_folder(runs).glob("*/run.json") if (path.parent / "config.toml").is_file()
     ]
     return sorted(found, key=lambda run: (run.folder / "config.toml").stat().st_mtime_ns)
 
@@ -212,9 +200,7 @@ def open_run(run: str | Path, runs: str | Path | None = None) -> Run:
             missing = "config.toml" if (place / "run.json").is_file() else "run.json"
             raise UsageError(f"The run {place} has no {missing}; bring it back from a copy, or train anew.")
     names = [each.name for each in list_runs(folder)]
-    raise UsageError(
-        f'There is no run "{run}" in {folder}.{suggest(str(run), names)} See them with: reverie runs'
-    )
+    raise UsageError(f'There is no run "{run}" in {folder}.{suggest(str(run), names)} See them with: reverie runs')
 
 
 def load_model(run: str | Path, runs: str | Path | None = None) -> nn.Module:
@@ -262,9 +248,7 @@ def free_name(runs: Path, name: str | None, stem: str) -> Path:
         if not re.fullmatch(r"[\w][\w.\- ]{0,100}", name) or name == "last":
             raise UsageError(f'--name "{name}" must be letters, digits, ".", "-" or "_", and not "last".')
         if (runs / name).exists():
-            raise UsageError(
-                f'There is a run "{name}" in {runs} already; choose another --name, or --resume it.'
-            )
+            raise UsageError(f'There is a run "{name}" in {runs} already; choose another --name, or --resume it.')
         return runs / name
     clean = re.sub(r"[^\w.\-]+", "-", stem).strip("-.") or "run"
     taken: Sequence[int] = [

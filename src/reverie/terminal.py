@@ -83,9 +83,7 @@ def _bar() -> "Iterator[Report]":
 
         def on_step(step: int, row: dict[str, float]) -> None:
             loss = f"loss {row['loss']:.2f}" if "loss" in row else ""
-            progress.update(
-                task, completed=step, total=row["of"], description=f"epoch {row['epoch']:.2f}  {loss}"
-            )
+            progress.update(task, completed=step, total=row["of"], description=f"epoch {row['epoch']:.2f}  {loss}")
 
         def on_measured(epoch: int, figures: dict[str, float]) -> None:
             say(f"epoch {epoch}  {line(figures, clock.lap())}")

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 Flags = list[tuple[inspect.Parameter, str]]  # with their words
 KEEPS = (
-    "A resumed run keeps its settings; for others start a new one with --config {}/config.toml "
-    "and the flags to change."
+    "A resumed run keeps its settings; for others start a new one with --config {}/config.toml and the flags to change."
 )
 BUDGETS = ("minutes", "epochs", "steps")
 
@@ -85,8 +84,7 @@ def flags(recipe: str | None) -> dict[str, Flags]:
     groups = {}
     for heading, function in functions.items():
         words = {
-            item.arg_name: " ".join((item.description or "").split())
-            for item in parse(function.__doc__ or "").params
+            item.arg_name: " ".join((item.description or "").split()) for item in parse(function.__doc__ or "").params
         }
         groups[heading] = [(flag, words.get(name, "")) for name, flag in arguments.keywords(function).items()]
     return groups
@@ -112,9 +110,7 @@ def _parse(recipe: str | None, groups: dict[str, Flags], words: tuple[str, ...])
 
     def command(*_: Any, **__: Any) -> None: ...
 
-    first = inspect.Parameter(
-        "recipe", inspect.Parameter.POSITIONAL_ONLY, default=None, annotation=str | None
-    )
+    first = inspect.Parameter("recipe", inspect.Parameter.POSITIONAL_ONLY, default=None, annotation=str | None)
     parameters = [first, *(flag for group in groups.values() for flag, _ in group)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {flag.name: flag.annotation for flag in parameters}
@@ -142,9 +138,7 @@ def _train(mine: dict[str, Any], given: dict[str, Any]) -> None:
         if set(BUDGETS) & set(given):
             settings = {name: value for name, value in settings.items() if name not in BUDGETS}
     if recipe is None:
-        raise UsageError(
-            "Which recipe? For a first one: reverie train vae-conv (see them all with: reverie recipes)"
-        )
+        raise UsageError("Which recipe? For a first one: reverie train vae-conv (see them all with: reverie recipes)")
     settings |= given
     if mine["dry_run"]:
         print(config.to_toml(config.resolve(recipe, settings), Path("config.toml")), flush=True)
@@ -164,9 +158,7 @@ def _resume(mine: dict[str, Any], given: dict[str, Any]) -> None:
     extra = sorted({*given, *(name for name in ("recipe", "config", "name", "dry_run") if mine[name])})
     if extra:
         raise UsageError(
-            f"With --resume go only --runs and --json; leave out: {', '.join(extra)}. {KEEPS}".format(
-                run.folder
-            )
+            f"With --resume go only --runs and --json; leave out: {', '.join(extra)}. {KEEPS}".format(run.folder)
         )
     from reverie.terminal import telling
     from reverie.training import resume
@@ -192,8 +184,6 @@ def _conclude(run: "Run", as_json: bool) -> None:
         print(plain(figures), end="\n\n")
     has_codes = (run.folder / "pictures" / "reconstructions.png").exists()
     action = (
-        f"reverie reconstruct {run.folder} your-image.png"
-        if has_codes
-        else f"reverie sample {run.folder} --seed 1"
+        f"reverie reconstruct {run.folder} your-image.png" if has_codes else f"reverie sample {run.folder} --seed 1"
     )
     print(f"{report}\nNext: reverie evaluate {run.folder}   (all test images)\n      {action}", flush=True)

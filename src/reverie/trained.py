@@ -42,9 +42,7 @@ class Trained:
         """
         if isinstance(self.model, Autoencoder):
             return self.model
-        raise UsageError(
-            f"{self.name} cannot {verb}: a {type(self.model).__name__} has no encoder. It can: sample."
-        )
+        raise UsageError(f"{self.name} cannot {verb}: a {type(self.model).__name__} has no encoder. It can: sample.")
 
     def sampler(self) -> Sampler:
         """The model as something that draws new observations.

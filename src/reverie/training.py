@@ -140,9 +140,7 @@ def build(config: Mapping[str, Any], data: ImageData) -> Plan:
         torch.manual_seed(generator(config["seed"], "weights").initial_seed())
         plan = recipes.find(config["recipe"]).run(data.spec, **config["arguments"])
     if not isinstance(plan, Plan):
-        raise UsageError(
-            f"The recipe {config['recipe']} must return a Plan; it returned {type(plan).__name__}."
-        )
+        raise UsageError(f"The recipe {config['recipe']} must return a Plan; it returned {type(plan).__name__}.")
     return plan
 
 
@@ -202,9 +200,7 @@ def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
         except RuntimeError as error:
             if ranks.size == 1:
                 raise
-            raise ReverieError(
-                f"Rank {ranks.rank} lost another rank ({str(error).splitlines()[0]})."
-            ) from error
+            raise ReverieError(f"Rank {ranks.rank} lost another rank ({str(error).splitlines()[0]}).") from error
         ranks.wait()
         if ranks.first and outcome == "finished":
             finish(run, prepared.data, report.say)
@@ -223,8 +219,7 @@ def _check_same(run: Run, prepared: Prepared, report: Report) -> None:
         )
     if record["versions"]["torch"] != torch.__version__:
         report.say(
-            f"torch is {torch.__version__}, not {record['versions']['torch']}: "
-            "the result may differ in the last bits."
+            f"torch is {torch.__version__}, not {record['versions']['torch']}: the result may differ in the last bits."
         )
 
 
@@ -236,9 +231,7 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
     for word in words:
         report.say(word)
     if checkpoint is None and any(training.folder.glob("step-*")):
-        raise ReverieError(
-            f"No checkpoint of {run.name} is whole. Start again with --config {run.folder}/config.toml."
-        )
+        raise ReverieError(f"No checkpoint of {run.name} is whole. Start again with --config {run.folder}/config.toml.")
     job, training = _settle_budget(run, prepared, training, report)
     if checkpoint:
         restore(training, checkpoint)
@@ -315,7 +308,5 @@ def _launch(run: Run, report: Report) -> Run:
     if status == "diverged":
         raise Diverged(Run(run.folder).record["reason"])
     if code:
-        raise ReverieError(
-            f"The ranks of {run.name} ended with code {code} after {time.monotonic() - began:.0f} s."
-        )
+        raise ReverieError(f"The ranks of {run.name} ended with code {code} after {time.monotonic() - began:.0f} s.")
     return run

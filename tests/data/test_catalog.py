@@ -74,9 +74,7 @@ def test_what_is_missing_says_how_to_fetch_it(elsewhere, name):
 def test_what_cannot_be_fetched_says_where_to_put_it(elsewhere, name):
     assert availability(CATALOG[name]) == "not here"
     for attempt in (load, fetch):
-        with pytest.raises(
-            DataError, match=f"{name} is not here, and cannot be fetched.*Put it at {elsewhere}/data"
-        ):
+        with pytest.raises(DataError, match=f"{name} is not here, and cannot be fetched.*Put it at {elsewhere}/data"):
             attempt(name)
 
 
@@ -95,9 +93,7 @@ def test_offline_names_every_file_its_hash_and_its_place(elsewhere, monkeypatch,
 def test_a_failed_connection_is_a_data_error(elsewhere, monkeypatch):
     unreachable = Remote("http://127.0.0.1:9/x.gz", "0" * 64, "mnist/x.gz")
     monkeypatch.setitem(CATALOG, "mnist", replace(CATALOG["mnist"], remotes=(unreachable,)))
-    with pytest.raises(
-        DataError, match="(?s)mnist cannot be fetched: ConnectionError.*127.0.0.1:9/x.gz.*sha256 000"
-    ):
+    with pytest.raises(DataError, match="(?s)mnist cannot be fetched: ConnectionError.*127.0.0.1:9/x.gz.*sha256 000"):
         fetch("mnist")
 
 
@@ -144,9 +140,7 @@ def test_the_data_folder_comes_before_the_cache_and_incomplete_ones_are_passed_o
         (folder / "t10k-images-idx3-ubyte").write_bytes(images + bytes([value] * 2))
     assert catalog.find(CATALOG["binarized-mnist"]) is None
     for home, value in (("cache", 40), ("data", 80)):
-        (elsewhere / home / "binarized-mnist/train-images-idx3-ubyte").write_bytes(
-            images + bytes([value] * 2)
-        )
+        (elsewhere / home / "binarized-mnist/train-images-idx3-ubyte").write_bytes(images + bytes([value] * 2))
         assert load("binarized-mnist").train.pixels.unique().tolist() == [value]
 
 
@@ -263,10 +257,7 @@ def test_cifar10_has_the_published_means_and_order():
     assert means == pytest.approx([0.49139968, 0.48215841, 0.44653091], abs=1e-7)
     assert data.train.labels.bincount().tolist() == [5000] * 10
     pixels = data.test.pixels.permute(0, 2, 3, 1).contiguous().numpy()
-    assert (
-        hashlib.sha256(pixels.data).hexdigest()
-        == "f9b1e2130bab680db56eb06d886f7f1ad0f1183907ceff4659d1735c890f5b04"
-    )
+    assert hashlib.sha256(pixels.data).hexdigest() == "f9b1e2130bab680db56eb06d886f7f1ad0f1183907ceff4659d1735c890f5b04"
 
 
 @needs("binarized-mnist")

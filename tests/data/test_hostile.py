@@ -32,13 +32,7 @@ def bomb(side):
     """A PNG whose header claims side x side pixels."""
     header = struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0)
     chunk = b"IHDR" + header
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + struct.pack(">I", 13)
-        + chunk
-        + struct.pack(">I", zlib.crc32(chunk))
-        + png()[33:]
-    )
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png()[33:]
 
 
 def npy(shape, data=b"", dtype="<f8"):

@@ -112,12 +112,8 @@ def test_resizing_is_pillows_lanczos_and_equal_sizes_are_untouched():
     square = COLOUR[:, :6]
     wanted = np.asarray(Image.fromarray(square).resize((3, 3), Image.Resampling.LANCZOS))
     np.testing.assert_array_equal(fit_levels(square.transpose(2, 0, 1), (3, 3)), wanted.transpose(2, 0, 1))
-    np.testing.assert_array_equal(
-        decode(encoded(Image.fromarray(square)), (3, 3))[0], wanted.transpose(2, 0, 1)
-    )
-    np.testing.assert_array_equal(
-        decode(encoded(Image.fromarray(square)), (6, 6))[0], square.transpose(2, 0, 1)
-    )
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(square)), (3, 3))[0], wanted.transpose(2, 0, 1))
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(square)), (6, 6))[0], square.transpose(2, 0, 1))
 
 
 def test_grey_is_pillows_luma():
@@ -126,9 +122,7 @@ def test_grey_is_pillows_luma():
 
 
 def test_transparent_pixels_lie_on_white():
-    pixel = (
-        np.array([10, 20, 30, 0, 10, 20, 30, 255, 0, 0, 0, 128], np.uint8).reshape(1, 3, 4).transpose(2, 0, 1)
-    )
+    pixel = np.array([10, 20, 30, 0, 10, 20, 30, 255, 0, 0, 0, 128], np.uint8).reshape(1, 3, 4).transpose(2, 0, 1)
     assert with_channels(pixel, "rgb").transpose(1, 2, 0).tolist() == [[[255] * 3, [10, 20, 30], [127] * 3]]
 
 

@@ -225,9 +225,7 @@ def test_cifar_batches(tmp_path, pack):
     images = RANDOM.randint(0, 256, (6, 4, 3, 32, 32)).astype(np.uint8)
     labels = RANDOM.randint(0, 10, (6, 4)).astype(np.uint8)
     files = {
-        f"cifar-10-batches-bin/{name}.bin": np.concatenate(
-            [labels[i, :, None], images[i].reshape(4, -1)], 1
-        ).tobytes()
+        f"cifar-10-batches-bin/{name}.bin": np.concatenate([labels[i, :, None], images[i].reshape(4, -1)], 1).tobytes()
         for i, name in enumerate(
             ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]
         )

@@ -26,9 +26,7 @@ def test_text_comes_back_exactly_without_its_mark(tmp_path, suffix, mark):
 
 
 def test_jsonl_gives_its_field(tmp_path):
-    (tmp_path / "a.jsonl").write_text(
-        "\n".join(json.dumps({"text": t, "id": 1}) for t in ("a\u2028b", "c")) + "\n\n"
-    )
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"text": t, "id": 1}) for t in ("a\u2028b", "c")) + "\n\n")
     assert read_text(tmp_path / "a.jsonl") == "a\u2028b\nc"
 
 

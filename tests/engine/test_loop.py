@@ -98,7 +98,11 @@ def test_the_average_follows_its_closed_form(tmp_path):
     training = training_of("vae", tmp_path, steps=5, ema=0.5)
     kept = []
     original = training.job.model.state_dict()["encoder.1.weight"].clone()
-    fit(training, Stop(), Report(on_step=lambda step, row: kept.append(weights(training.job.model)["encoder.1.weight"])))
+    fit(
+        training,
+        Stop(),
+        Report(on_step=lambda step, row: kept.append(weights(training.job.model)["encoder.1.weight"])),
+    )
     expected = original
     for step, now in enumerate(kept, 1):
         decay = min(0.5, (1 + step) / (10 + step))
@@ -196,13 +200,14 @@ def test_schedules_are_functions_of_progress():
 
 
 def test_lanes_are_for_convolutions_without_batch_statistics():
-    plan = plan_of("vae")
+    plan = plan_of("vae", batch=64)
     conv = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3))
     cpu = torch.device("cpu")
     assert lanes_for(plan, 4, cpu) == 1
     model = plan.model
     model.extra = conv
     assert lanes_for(plan, 2, cpu) == 2
+    assert lanes_for(replace(plan, batch=16), 2, cpu) == 1
     assert lanes_for(replace(plan, whole_batch=True), 2, cpu) == 1
     model.norm = torch.nn.BatchNorm2d(2)
     assert lanes_for(plan, 2, cpu) == 1

@@ -25,9 +25,7 @@ def _seeded():
 
 
 def vae(observation=Bernoulli, latent=3):
-    return VAE(
-        mlp_encoder(SHAPE, [8], 2 * latent), mlp_decoder(latent, [8], SHAPE), observation, latent=latent
-    )
+    return VAE(mlp_encoder(SHAPE, [8], 2 * latent), mlp_decoder(latent, [8], SHAPE), observation, latent=latent)
 
 
 def bits(n):
@@ -126,9 +124,7 @@ def test_little_memory_changes_nothing(monkeypatch):
     reference = measure(model, x)
     monkeypatch.setattr(likelihood, "MEMORY", 5000)
     assert likelihood._fit(x, 20, 25, 30) == (10, 1)
-    assert measure(model, x)["importance_bound"].value == pytest.approx(
-        reference["importance_bound"].value, abs=1e-5
-    )
+    assert measure(model, x)["importance_bound"].value == pytest.approx(reference["importance_bound"].value, abs=1e-5)
 
 
 def test_another_seed_gives_other_draws_and_one_seed_the_same():

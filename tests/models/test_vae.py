@@ -45,9 +45,7 @@ def linear_gaussian():
     m = w.T @ w + VARIANCE * torch.eye(L, dtype=torch.float64)
     to_mean = torch.linalg.solve(m, w.T)
     log_variance = torch.log(VARIANCE / m.diagonal())
-    encoder = linear(
-        torch.cat([to_mean, torch.zeros_like(to_mean)]), torch.cat([-to_mean @ centre, log_variance])
-    )
+    encoder = linear(torch.cat([to_mean, torch.zeros_like(to_mean)]), torch.cat([-to_mean @ centre, log_variance]))
     model = VAE(encoder, linear(w, centre), SharedGaussian(), latent=L).double()
     nn.init.constant_(model.observation.log_variance, math.log(VARIANCE))
     covariance = w @ w.T + VARIANCE * torch.eye(D, dtype=torch.float64)
@@ -97,16 +95,15 @@ def test_the_loss_is_minus_the_log_likelihood_where_the_posterior_is_exact():
 
 
 def test_a_missing_half_in_the_deviation_is_no_bound_and_is_seen(monkeypatch):
-    def wrong_draw(self, noise, k=1):
-        e = noise.normal("z", (len(self.mean), k, self.mean.shape[1])).to(self.mean)
-        return self.mean[:, None] + self.log_variance.exp()[:, None] * e, torch.zeros(len(self.mean), k)
+    def wrong_sample(self, noise, name):
+        return self.mean + self.log_variance.exp() * noise.normal(name, tuple(self.mean.shape)).to(self.mean)
 
     model, log_prob, w = linear_gaussian()
     x = images(1)
     v = model.encode(x).log_variance[0].exp().detach()
     # E log p(x|z) of a linear decoder falls with the variance of z_j, at the rate of |w_j|^2 / (2 s2).
     excess = float(((v - v.square()) * w.square().sum(0)).sum() / (2 * VARIANCE))
-    monkeypatch.setattr(Gaussian, "draw", wrong_draw)
+    monkeypatch.setattr(Gaussian, "sample", wrong_sample)
     bound, error = bound_by_the_loss(model, x)
     assert excess > 0.5
     assert abs(bound - float(log_prob(x)) - excess) < 4 * error
@@ -258,9 +255,7 @@ def test_a_state_dict_is_plain_and_comes_back():
         tiny(observation=SharedGaussian()),
         bits(3, 1, 4, 4),
     )
-    assert [name for name in model.state_dict() if name.startswith("observation")] == [
-        "observation.log_variance"
-    ]
+    assert [name for name in model.state_dict() if name.startswith("observation")] == ["observation.log_variance"]
     twin.load_state_dict(model.state_dict())
     noise = ItemNoise(("a",), range(3))
     assert torch.equal(model.log_prob(x, noise).value, twin.log_prob(x, noise).value)

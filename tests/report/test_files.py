@@ -28,9 +28,7 @@ def test_tables_are_laid_flat_and_half_a_line_is_passed_over(tmp_path):
 def test_pictures_are_in_order_without_their_dark_twins(tmp_path):
     for step in (10, 2):
         draw = np.zeros((1, 1, 4, 4), np.uint8)
-        sheets.both(
-            tmp_path / "samples" / f"{step:06d}.png", lambda t, x=draw: sheets.sheet(x, title="", theme=t)
-        )
+        sheets.both(tmp_path / "samples" / f"{step:06d}.png", lambda t, x=draw: sheets.sheet(x, title="", theme=t))
     assert [p.name for p in files.read(tmp_path).samples] == ["000002.png", "000010.png"]
 
 

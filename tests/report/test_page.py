@@ -146,10 +146,7 @@ def test_pictures_are_the_files_with_words_and_sizes(run):
         assert head == "data:image/png;base64"
         with Image.open(io.BytesIO(base64.b64decode(content))) as image:
             assert image.size == (int(attributes["width"]), int(attributes["height"]))
-    assert (
-        base64.b64decode(pictures[0]["src"].partition(",")[2])
-        == (run / "samples" / "000290.png").read_bytes()
-    )
+    assert base64.b64decode(pictures[0]["src"].partition(",")[2]) == (run / "samples" / "000290.png").read_bytes()
     dark = [source["srcset"].partition(",")[2] for source in reader.all("source")]
     assert (run / "pictures" / "manifold.dark.png").read_bytes() in [base64.b64decode(d) for d in dark]
     assert len(dark) == 2
@@ -179,9 +176,7 @@ def test_names_are_words_and_never_markup(run):
     )
     (run / "run.json").write_text(json.dumps(facts))
     (run / "eval.json").write_text(
-        json.dumps(
-            {"figures": [{"name": evil, "value": 1, "unit": evil, "note": evil, "protocol": {evil: evil}}]}
-        )
+        json.dumps({"figures": [{"name": evil, "value": 1, "unit": evil, "note": evil, "protocol": {evil: evil}}]})
     )
     renamed = run.rename(run.parent / "<script>'\"&")
     reader = read(page.write_page(renamed))

@@ -89,10 +89,7 @@ def test_bars_are_sorted_and_as_high_as_their_values():
 
 
 def test_many_dimensions_fit():
-    assert (
-        plots.bars(np.linspace(1, 0, 200), title="many", theme="dark").size
-        == plots.bars([1.0], title="one").size
-    )
+    assert plots.bars(np.linspace(1, 0, 200), title="many", theme="dark").size == plots.bars([1.0], title="one").size
 
 
 def test_plots_leave_no_global_state():

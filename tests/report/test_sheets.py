@@ -49,9 +49,7 @@ def test_every_cell_of_a_sheet_is_exact_and_in_its_place(channels, height, width
     assert all(len(p) == 1 for p in places)
     (top, left) = places[0][0]
     assert left == MARGIN
-    expected = [
-        (top + i // 3 * (factor * height + GAP), left + i % 3 * (factor * width + GAP)) for i in range(6)
-    ]
+    expected = [(top + i // 3 * (factor * height + GAP), left + i % 3 * (factor * width + GAP)) for i in range(6)]
     assert [p[0] for p in places] == expected
     assert picture.getpixel((0, 0)) == ImageColor.getrgb(theme_of(theme).paper)
 
@@ -68,9 +66,7 @@ def test_cells_are_between_56_and_84_pixels(side, columns):
     cell = (width + GAP) / columns - GAP
     if width > sheets.NARROWEST:
         assert 56 <= cell <= 84
-    assert found(
-        sheets.sheet(x, title="", columns=columns), x[0], 84 // side if columns <= 10 else -(-56 // side)
-    )
+    assert found(sheets.sheet(x, title="", columns=columns), x[0], 84 // side if columns <= 10 else -(-56 // side))
 
 
 def test_large_images_are_shown_as_they_are():
@@ -142,9 +138,7 @@ def test_long_words_stay_on_the_card():
     assert (picture[:, -MARGIN:] == ImageColor.getrgb("#fbfaf7")).all()
 
 
-@pytest.mark.parametrize(
-    ("count", "columns"), [(1, 1), (36, 6), (100, 10), (10, 5), (7, 4), (12, 4), (20, 5), (24, 6)]
-)
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (36, 6), (100, 10), (10, 5), (7, 4), (12, 4), (20, 5), (24, 6)])
 def test_grids_are_near_the_square(count, columns):
     assert sheets._squarest(count) == columns
 
@@ -176,9 +170,7 @@ def test_animation_runs_forth_and_back(tmp_path):
         assert loop.info["duration"] == 120
         for i, frame in enumerate([0, 1, 2, 3, 2, 1]):
             loop.seek(i)
-            assert np.array_equal(
-                np.asarray(loop.convert("L")), np.kron(frames[frame, 0], np.ones((12, 12), np.uint8))
-            )
+            assert np.array_equal(np.asarray(loop.convert("L")), np.kron(frames[frame, 0], np.ones((12, 12), np.uint8)))
 
 
 def test_animation_of_colour_and_of_one_frame(tmp_path):
@@ -190,9 +182,7 @@ def test_animation_of_colour_and_of_one_frame(tmp_path):
 
 
 def test_png_text_is_read_back(tmp_path):
-    path = sheets.save(
-        Image.new("RGB", (3, 3)), tmp_path / "a" / "x.png", title="Samples", protocol="größer ≥ 2"
-    )
+    path = sheets.save(Image.new("RGB", (3, 3)), tmp_path / "a" / "x.png", title="Samples", protocol="größer ≥ 2")
     with Image.open(path) as image:
         assert image.text == {"title": "Samples", "protocol": "größer ≥ 2"}
 

@@ -37,9 +37,7 @@ def parse_npy(data: bytes, what: str) -> NDArray[Any]:
     """
     shape, fortran, dtype, start = _npy_header(data, what)
     if dtype.hasobject or dtype.fields is not None:
-        raise DataError(
-            f"{what} holds Python objects or records, not plain numbers; save it as a plain array."
-        )
+        raise DataError(f"{what} holds Python objects or records, not plain numbers; save it as a plain array.")
     count = math.prod(shape)
     _check_length(count * dtype.itemsize, len(data) - start, what, exact=False)
     flat = np.frombuffer(data, dtype, count=count, offset=start) if count else np.empty(0, dtype)
@@ -52,11 +50,7 @@ def _npy_header(data: bytes, what: str) -> tuple[tuple[int, ...], bool, np.dtype
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             version = np.lib.format.read_magic(stream)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(stream)
     except Exception as error:  # the header is a Python literal, and broken ones fail in many ways
         raise DataError(f"{what} is no .npy file that can be read (its header is broken).") from error
@@ -100,8 +94,7 @@ def read_idx(member: Member) -> Stack:
     array = parse_idx(member.read(), member.name)
     if array.ndim < 3:
         raise DataError(
-            f"{member.name} holds {array.ndim}-axis numbers, as labels are; give the file of "
-            "images or the folder."
+            f"{member.name} holds {array.ndim}-axis numbers, as labels are; give the file of images or the folder."
         )
     return join([(None, as_images(array, member.name), None)])
 
@@ -119,9 +112,7 @@ def read_idx_folder(members: Sequence[Member]) -> Stack:
         images = found[word, "images"]
         labels = found.get((word, "labels"))
         values = None if labels is None else parse_idx(labels.read(), labels.name)
-        pieces.append(
-            (_IDX_PARTS[word], as_images(parse_idx(images.read(), images.name), images.name), values)
-        )
+        pieces.append((_IDX_PARTS[word], as_images(parse_idx(images.read(), images.name), images.name), values))
     return join(pieces)
 
 

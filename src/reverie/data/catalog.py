@@ -60,9 +60,7 @@ _IDX_LABELLED = (*_IDX, "train-labels-idx1-ubyte*", "t10k-labels-idx1-ubyte*")
 def _idx_remotes(folder: str, host: str, hashes: tuple[str, str, str, str]) -> tuple[Remote, ...]:
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     files = [f"{name}-ubyte.gz" for name in names]
-    return tuple(
-        Remote(f"{host}/{f}", sha256, f"{folder}/{f}") for f, sha256 in zip(files, hashes, strict=True)
-    )
+    return tuple(Remote(f"{host}/{f}", sha256, f"{folder}/{f}") for f, sha256 in zip(files, hashes, strict=True))
 
 
 CATALOG: dict[str, Entry] = {
@@ -256,9 +254,7 @@ def located(entry: Entry) -> Path:
         return found
     offline = " Without a network, --data mnist-5k works." if entry.name == "mnist" else ""
     if entry.remotes:
-        raise DataError(
-            f"{entry.name} is not here yet. Fetch it with `reverie data fetch {entry.name}`.{offline}"
-        )
+        raise DataError(f"{entry.name} is not here yet. Fetch it with `reverie data fetch {entry.name}`.{offline}")
     raise DataError(not_fetchable(entry))
 
 

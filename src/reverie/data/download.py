@@ -21,9 +21,7 @@ def fetch(name: str, *, offline: bool = False) -> Path:
     """
     entry = CATALOG.get(name)
     if entry is None:
-        raise DataError(
-            f'there is no data set named "{name}".{suggest(name, CATALOG)} `reverie data list` shows them.'
-        )
+        raise DataError(f'there is no data set named "{name}".{suggest(name, CATALOG)} `reverie data list` shows them.')
     if not entry.places:
         raise DataError(f"{name} is built in: there is nothing to fetch.")
     found = find(entry)

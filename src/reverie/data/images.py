@@ -110,9 +110,7 @@ def load(source: str | Path, *, size: Size | None = None, channels: Channels = "
 
 def _check_arguments(size: Size | None, channels: str) -> None:
     if size is not None and not (len(size) == 2 and all(1 <= n <= 4096 for n in size)):
-        raise UsageError(
-            f"--size must be one or two numbers between 1 and 4096, as in 28 or 28x20; got {size}."
-        )
+        raise UsageError(f"--size must be one or two numbers between 1 and 4096, as in 28 or 28x20; got {size}.")
     if channels not in ("auto", "grey", "rgb", "rgba"):
         raise UsageError(f"--channels must be auto, grey, rgb or rgba; got {channels}.")
 
@@ -128,14 +126,10 @@ def _stacked(source: Source, size: Size | None, channels: Channels) -> Stack:
     return Stack(images, stack.labels, stack.classes, stack.parts)
 
 
-def _divided(
-    parts: tuple[str, ...] | None, n: int, source: Source
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
+def _divided(parts: tuple[str, ...] | None, n: int, source: Source) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
     """Which images are for training and which for testing, and how that was decided, in words."""
     if n < 2:
-        raise DataError(
-            f"{source.title} holds {n} image; at least 2 are needed, one to train on and one to test."
-        )
+        raise DataError(f"{source.title} holds {n} image; at least 2 are needed, one to train on and one to test.")
     names = np.array(parts or [""] * n)
     held = "test" if "test" in names else "validation"
     train, test = names == "train", names == held
@@ -152,15 +146,11 @@ def _every_tenth(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
     used = train if train.any() else np.ones(len(names), bool)
     if used.sum() < 2:
-        raise DataError(
-            f"{source.title} holds 1 image for training and none for testing; at least 2 are needed."
-        )
+        raise DataError(f"{source.title} holds 1 image for training and none for testing; at least 2 are needed.")
     test = np.zeros(len(names), bool)
     test[np.flatnonzero(used)[::EVERY]] = True
     by = "by sorted name" if isinstance(source.found, Album) else "by position"
-    given = (
-        source.entry.split if source.entry and source.entry.split else f"every {EVERY}th image is test, {by}"
-    )
+    given = source.entry.split if source.entry and source.entry.split else f"every {EVERY}th image is test, {by}"
     rest = int((~used).sum())
     return used & ~test, test, given + (f"; {rest:,} other images are left out" if rest else "")
 

@@ -85,9 +85,7 @@ def read_tree(tree: Tree) -> Album | Stack:
             return read(files)
     if any(is_text(m.name) for m in members):
         raise DataError(_text_refused(tree.title))
-    raise DataError(
-        f"{tree.title} holds no images, only files such as {printable(members[0].name)}. {ACCEPTED}"
-    )
+    raise DataError(f"{tree.title} holds no images, only files such as {printable(members[0].name)}. {ACCEPTED}")
 
 
 def _read_npy_files(files: Sequence[Member]) -> Stack:
@@ -102,9 +100,7 @@ def _read_parquet_files(files: Sequence[Member]) -> Album:
 
 def _read_pictures(tree: Tree, pictures: Sequence[Member]) -> Album:
     foreign = [
-        Problem(m.name, f"{m.suffix} is not read; convert it to PNG or JPEG")
-        for m in pictures
-        if m.suffix in FOREIGN
+        Problem(m.name, f"{m.suffix} is not read; convert it to PNG or JPEG") for m in pictures if m.suffix in FOREIGN
     ]
     split = [(m, *_part(m.name)) for m in pictures if m.suffix in SUFFIXES]
     labels = _metadata_labels(tree) or _folder_labels({m.name: rest for m, _, rest in split})
@@ -142,8 +138,7 @@ def _metadata_labels(tree: Tree) -> dict[str, str]:
             name = str(folder / str(row["file_name"]).replace("\\", "/"))
             if name not in names:
                 raise DataError(
-                    f"{member.name} names {printable(name)}, which is not there. Correct the "
-                    "row, or add the file."
+                    f"{member.name} names {printable(name)}, which is not there. Correct the row, or add the file."
                 )
             column = next((c for c in _LABEL_COLUMNS if row.get(c) not in (None, "")), None)
             if column:

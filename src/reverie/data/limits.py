@@ -89,14 +89,11 @@ def gunzip(data: bytes, what: str, limit: int = DECODED_LIMIT) -> bytes:
                 _check_unpacked(out.tell(), limit, what)
                 if not piece and not rest and not engine.eof:
                     raise DataError(
-                        f"{printable(what)} is cut short: its gzip data ends too early. Fetch or "
-                        "copy it again."
+                        f"{printable(what)} is cut short: its gzip data ends too early. Fetch or copy it again."
                     )
             rest = engine.unused_data.lstrip(b"\0")  # some writers pad with zeros
     except zlib.error as error:
-        raise DataError(
-            f"{printable(what)} is not whole gzip data ({error}). Fetch or copy it again."
-        ) from error
+        raise DataError(f"{printable(what)} is not whole gzip data ({error}). Fetch or copy it again.") from error
     return out.getvalue()
 
 

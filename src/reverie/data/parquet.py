@@ -39,14 +39,10 @@ def _table(member: Member) -> Any:
         file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(member.read()))
         total = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
         if total > DECODED_LIMIT:
-            raise DataError(
-                f"{member.name} holds {size_words(total)}; the limit is {size_words(DECODED_LIMIT)}."
-            )
+            raise DataError(f"{member.name} holds {size_words(total)}; the limit is {size_words(DECODED_LIMIT)}.")
         return file.read(use_threads=False)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise DataError(
-            f"{member.name} is no parquet file that can be read ({str(error).splitlines()[0]})."
-        ) from error
+        raise DataError(f"{member.name} is no parquet file that can be read ({str(error).splitlines()[0]}).") from error
 
 
 def _column(names: list[str], wanted: tuple[str, ...]) -> str | None:

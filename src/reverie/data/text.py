@@ -48,16 +48,12 @@ def read_parts(source: str | Path) -> dict[str, str]:
 
 def _located_text(entry: Entry) -> Path:
     if entry.kind != "text":
-        raise DataError(
-            f"{entry.name} is a set of images, and a language recipe wants text: a .txt or .jsonl file."
-        )
+        raise DataError(f"{entry.name} is a set of images, and a language recipe wants text: a .txt or .jsonl file.")
     return located(entry)
 
 
 def _read_folder(folder: Path) -> dict[str, str]:
-    files = sorted(
-        (f for f in folder.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name)
-    )
+    files = sorted((f for f in folder.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
     files = [f for f in files if not hidden(f.name)]
     parts = {part: f for part in _PARTS for f in files if part in f.name.lower().split(".")}
     if "train" in parts:

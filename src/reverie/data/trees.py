@@ -167,9 +167,7 @@ def open_zip(path: Path) -> Tree:
 def _check_entry(entry: zipfile.ZipInfo, path: Path) -> None:
     what = f"{path}, member {printable(entry.orig_filename)}"
     if _unsafe(entry.orig_filename.replace("\\", "/")):
-        raise DataError(
-            f"{what}: this name points outside the archive. Nothing of it was read; make the archive anew."
-        )
+        raise DataError(f"{what}: this name points outside the archive. Nothing of it was read; make the archive anew.")
     if entry.flag_bits & 1:
         raise DataError(f"{what}: is encrypted. Unpack it with its password and give the folder.")
     check_ratio(entry.compress_size, entry.file_size, what)
@@ -209,14 +207,11 @@ def _open_tar(path: Path) -> Tree:
     return Tree(str(path), tuple(members), tuple(problems))
 
 
-def _add_tar_entry(
-    entry: tarfile.TarInfo, data: bytes, members: list[Member], problems: list[Problem]
-) -> None:
+def _add_tar_entry(entry: tarfile.TarInfo, data: bytes, members: list[Member], problems: list[Problem]) -> None:
     name = entry.name.removeprefix("./")
     if _unsafe(name):
         raise DataError(
-            f"member {printable(name)}: this name points outside the archive. Nothing of it was "
-            "read; make it anew."
+            f"member {printable(name)}: this name points outside the archive. Nothing of it was read; make it anew."
         )
     if entry.isdir() or hidden(name):
         return

@@ -89,7 +89,7 @@ def places(folder: Path) -> list[Path]:
 
 def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole, and a word about each that was passed over."""
-    words = []
+    words: list[str] = []
     for place in places(folder):
         try:
             return read(place), words

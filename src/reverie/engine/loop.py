@@ -235,7 +235,11 @@ def _log(training: Training, logs: Mapping[str, Tensor], report: Report) -> None
     job, state = training.job, training.state
     if not job.world.first:
         return
-    row = {"step": state.step, "epoch": round(state.step / job.epoch_steps, 4), "seconds": round(state.seconds, 3)}
+    row = {
+        "step": state.step,
+        "epoch": round(state.step / job.epoch_steps, 4),
+        "seconds": round(state.seconds, 3),
+    }
     row |= {name: float(value) for name, value in logs.items()}
     append_line(training.folder.parent / "metrics.jsonl", row)
     report.on_step(state.step, {**row, "of": job.steps})

@@ -29,8 +29,9 @@ def _busy_and_total() -> tuple[int, int]:
 
 
 def free_cores(seconds: float = 0.3) -> int:
-    """Cores that nobody else is using, at least one: two busy threads on a loaded machine were seen ten times slower
-    than one.
+    """Cores that nobody else is using, at least one.
+
+    Two busy threads on a loaded machine were seen ten times slower than one.
 
     Args:
         seconds: how long the load is watched.
@@ -49,7 +50,7 @@ def free_cores(seconds: float = 0.3) -> int:
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bf16 matrices faster than fp32, by its instruction set."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_tile"))
 

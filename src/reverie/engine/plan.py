@@ -46,8 +46,9 @@ class Plan:
 
 
 def cosine(warmup: float = 0.02, end: float = 0.05) -> Callable[[float], float]:
-    """A rise over the first ``warmup`` of the budget, then half a cosine down to ``end`` (Loshchilov and Hutter 2017,
-    arXiv:1608.03983).
+    """A rise over the first ``warmup`` of the budget, then half a cosine down to ``end``.
+
+    Source: Loshchilov and Hutter 2017, arXiv:1608.03983.
 
     Example:
         >>> rate = cosine(warmup=0.1, end=0.0)

@@ -110,9 +110,7 @@ def _posterior(inferred: object, drawn_kl: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _joined(parts: list[_Measured]) -> _Measured:
-    return _Measured(
-        *(torch.cat(column) for column in zip(*(vars(part).values() for part in parts), strict=True))
-    )
+    return _Measured(*(torch.cat(column) for column in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 def _figures(measured: _Measured, x: Tensor, k: int, protocol: Protocol) -> list[Figure]:
@@ -178,9 +176,7 @@ def _check_values(x: Tensor, values: str) -> None:
         )
     levels = (x.double() + 1) * 127.5
     if values == "256 levels" and not ((levels - levels.round()).abs().max() < 1e-3 and x.abs().max() <= 1):
-        raise DataError(
-            "A model of 256 levels needs pixels v / 127.5 - 1, v from 0 to 255; these are others."
-        )
+        raise DataError("A model of 256 levels needs pixels v / 127.5 - 1, v from 0 to 255; these are others.")
 
 
 def _check_finite(measured: _Measured) -> None:

@@ -55,9 +55,7 @@ def fit_pca(x: Tensor, dimensions: int) -> PCA:
             f"{dimensions} were asked for."
         )
     mean = torch.stack([part.double().sum(0) for part in torch.split(flat, ROWS)]).sum(0) / n
-    variances, components = (
-        _by_gram(flat, mean, dimensions) if n < width else _by_covariance(flat, mean, dimensions)
-    )
+    variances, components = _by_gram(flat, mean, dimensions) if n < width else _by_covariance(flat, mean, dimensions)
     largest = components.gather(1, components.abs().argmax(1, keepdim=True))
     return PCA(mean, components * largest.sign(), variances / (n - 1))
 
@@ -116,10 +114,7 @@ def evaluate_pca(
         protocol: data, split ...
     """
     pca = fit_pca(to_unit(train), dimensions)
-    errors = [
-        _squared_error(pca.decode(pca.encode(part)), part.flatten(1))
-        for part in torch.split(to_unit(x), ROWS)
-    ]
+    errors = [_squared_error(pca.decode(pca.encode(part)), part.flatten(1)) for part in torch.split(to_unit(x), ROWS)]
     return _figures("pca_", torch.cat(errors), x[0].numel(), {**protocol, "dimensions": dimensions})
 
 

@@ -51,8 +51,7 @@ class VAE(nn.Module):
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """``-(log p(x|z) - beta KL(q || p))`` at one reparameterised draw, the KL being exact, (B,)."""
         posterior = self.encode(batch.x)
-        z, _ = posterior.draw(noise)
-        log_likelihood = self.decode(z.squeeze(1)).log_prob(batch.x)
+        log_likelihood = self.decode(posterior.sample(noise, "z")).log_prob(batch.x)
         kl = posterior.kl().sum(1)
         logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach()}
         return Loss(-elbo(log_likelihood, kl, self.beta), logs)
@@ -66,9 +65,7 @@ class VAE(nn.Module):
         """The distribution p(x|z) of each code."""
         return self.observation(upcast(self.decoder(z)))
 
-    def sample(
-        self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0
-    ) -> Tensor:
+    def sample(self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0) -> Tensor:
         """The means of p(x|z) at n codes from the prior, whose standard deviation ``temperature`` scales.
 
         Means are what pictures of a VAE show. For draws of x itself: ``model.decode(z).sample(noise, "x")``.

@@ -47,9 +47,7 @@ def find(name: str) -> ModuleType:
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise UsageError(
-            f"There is no recipe file {path}; give the path of a Python file with a function run()."
-        )
+        raise UsageError(f"There is no recipe file {path}; give the path of a Python file with a function run().")
     name = f"reverie_recipe_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -66,7 +64,5 @@ def _from_file(path: Path) -> ModuleType:
     finally:
         sys.path.pop(0)
     if not callable(getattr(module, "run", None)):
-        raise UsageError(
-            f"The recipe file {path} has no function run(data, *, ...); see docs/add-a-model.md."
-        )
+        raise UsageError(f"The recipe file {path} has no function run(data, *, ...); see docs/add-a-model.md.")
     return module

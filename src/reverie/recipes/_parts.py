@@ -17,8 +17,10 @@ Binarise = Literal["dynamic", "static", "threshold"]
 
 
 def observe(likelihood: Likelihood, binarise: Binarise, data: ImageSpec) -> tuple[View, Observation]:
-    """The view and the observation of a likelihood: Bernoulli of bits, Gaussian of grey values with one learned
-    variance, or discretised logistic of 8-bit levels. ``auto`` takes bits for grey images, else Gaussian.
+    """The view and the observation of a likelihood.
+
+    Bernoulli of bits, Gaussian of grey values with one learned variance, or discretised logistic of 8-bit levels;
+    ``auto`` takes bits for grey images, else Gaussian.
     """
     if likelihood == "auto":
         likelihood = "bernoulli" if data.shape[0] == 1 else "gaussian"

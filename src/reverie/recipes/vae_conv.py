@@ -2,7 +2,7 @@
 
 Architecture: the classic Keras course note: convolutions 32, 64 (stride 2), 64, 64, dense 32, a code of 2 numbers; back
 through a dense layer, one transposed and one plain convolution; the manifold at 15x15 quantiles from 0.05 to 0.95 of
-the prior. Classic training: ``--optimizer rmsprop --batch 16 --epochs 10``; here Adam with a cosine and batch 128.
+the prior. Classic training: ``--optimizer rmsprop --batch 16 --epochs 10``; here Adam with a cosine and batch 64.
 Differs: the standard deviation is exp(log-variance / 2), where the note leaves out the half; the bound is in nats with
 ``beta`` 1, where the note weighs the divergence by 5e-4 against a mean over pixels; grey pixels are bits drawn anew
 each time, so that the Bernoulli is a likelihood; the first coordinate of the manifold runs from left to right; test
@@ -34,7 +34,7 @@ def run(
     binarise: Binarise = "dynamic",
     optimizer: Literal["adam", "rmsprop"] = "adam",
     rate: Rate = 1e-3,
-    batch: Count = 128,
+    batch: Count = 64,
     ema: Fraction = 0.0,
     clip: Weight = 0.0,
 ) -> Plan:
@@ -61,7 +61,11 @@ def run(
         latent=latent,
         beta=beta,
     )
-    plane = {"manifold": {"points": (15, 15), "x": (0.05, 0.95), "y": (0.05, 0.95), "kind": "probability"}} if latent > 1 else {}
+    plane = (
+        {"manifold": {"points": (15, 15), "x": (0.05, 0.95), "y": (0.05, 0.95), "kind": "probability"}}
+        if latent > 1
+        else {}
+    )
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         view=view,

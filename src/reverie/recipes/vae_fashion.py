@@ -48,7 +48,9 @@ def run(
     sigmoid = nn.Sigmoid if view.name == "unit" else None
     encoder = mlp_encoder(data.shape, (hidden,), 2 * latent)
     decoder = mlp_decoder(latent, (hidden,), data.shape, output=sigmoid)
-    plane = {"manifold": {"points": (30, 30), "x": (-4.0, 4.0), "y": (-4.0, 4.0), "kind": "linear"}} if latent > 1 else {}
+    plane = (
+        {"manifold": {"points": (30, 30), "x": (-4.0, 4.0), "y": (-4.0, 4.0), "kind": "linear"}} if latent > 1 else {}
+    )
     return Plan(
         model=VAE(encoder, decoder, observation, latent=latent, beta=beta),
         view=view,

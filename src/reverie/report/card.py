@@ -55,10 +55,7 @@ def _tags(record: Record) -> list[str]:
 
 def _row(figure: Mapping[str, Any], common: Mapping[str, Any]) -> list[str]:
     name = str(figure["name"]).replace("_", " ")
-    return [
-        text(part)
-        for part in (name, table.amount(figure), figure.get("unit") or "", table.remark(figure, common))
-    ]
+    return [text(part) for part in (name, table.amount(figure), figure.get("unit") or "", table.remark(figure, common))]
 
 
 def _data(record: Record) -> list[str]:

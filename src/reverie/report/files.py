@@ -60,9 +60,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(
-            f'"{path}" is not JSON ({error}). Restore it, or delete it to leave it out.'
-        ) from error
+        raise DataError(f'"{path}" is not JSON ({error}). Restore it, or delete it to leave it out.') from error
     if not isinstance(content, dict):
         raise DataError(f'"{path}" should hold a JSON object. Restore it, or delete it to leave it out.')
     return content
@@ -74,9 +72,7 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(
-            f'"{path}" is not TOML ({error}). Restore it, or delete it to leave it out.'
-        ) from error
+        raise DataError(f'"{path}" is not TOML ({error}). Restore it, or delete it to leave it out.') from error
 
 
 def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -53,9 +53,7 @@ def scatter(
     """
     points, colours = _array(codes), theme_of(theme)
     if points.ndim != 2 or points.shape[1] not in (2, 3) or not len(points):
-        raise UsageError(
-            f"a scatter shows codes (N, 2) or (N, 3); got {points.shape}. Choose two or three dimensions."
-        )
+        raise UsageError(f"a scatter shows codes (N, 2) or (N, 3); got {points.shape}. Choose two or three dimensions.")
     which = np.zeros(len(points), np.int64) if labels is None else _array(labels).astype(np.int64)
     if which.shape != (len(points),):
         raise UsageError(f"{len(points)} codes need as many labels; got {which.shape}.")
@@ -155,12 +153,8 @@ def _image(figure: "Figure") -> Image.Image:
 def _heading(figure: "Figure", title: str, caption: str, theme: Theme, extra: float = 0.0) -> float:
     """Write title and caption at the top left; return where drawing may start, in parts of the figure."""
     inches = figure.get_figheight()
-    figure.text(
-        0.36 / figure.get_figwidth(), 1 - 0.34 / inches, title, color=theme.ink, fontsize=14, va="top"
-    )
-    figure.text(
-        0.36 / figure.get_figwidth(), 1 - 0.66 / inches, caption, color=theme.muted, fontsize=9.5, va="top"
-    )
+    figure.text(0.36 / figure.get_figwidth(), 1 - 0.34 / inches, title, color=theme.ink, fontsize=14, va="top")
+    figure.text(0.36 / figure.get_figwidth(), 1 - 0.66 / inches, caption, color=theme.muted, fontsize=9.5, va="top")
     return 1 - (1.05 + extra) / inches
 
 
@@ -174,9 +168,7 @@ def _plain_axes(axes: "Axes", theme: Theme) -> None:
         spine.set_visible(False)
 
 
-def _in_plane(
-    points: Numbers, which: Classes, names: Mapping[int, str], title: str, theme: Theme
-) -> Image.Image:
+def _in_plane(points: Numbers, which: Classes, names: Mapping[int, str], title: str, theme: Theme) -> Image.Image:
     figure = _figure(8.2, 7.6, theme)
     top = _heading(figure, title, f"{len(points):,} codes", theme)
     axes = figure.add_axes((0.07, 0.06, 0.75 if names else 0.88, top - 0.06))
@@ -188,9 +180,7 @@ def _in_plane(
     return _image(figure)
 
 
-def _in_space(
-    points: Numbers, which: Classes, names: Mapping[int, str], title: str, theme: Theme
-) -> Image.Image:
+def _in_space(points: Numbers, which: Classes, names: Mapping[int, str], title: str, theme: Theme) -> Image.Image:
     figure = _figure(10.4, 7.6, theme)
     top = _heading(figure, title, f"{len(points):,} codes, in perspective and in three planes", theme)
     right = 0.83 if names else 0.97
@@ -201,9 +191,7 @@ def _in_space(
         axes = figure.add_subplot(grid[row, 1])
         _plain_axes(axes, theme)
         _dots(axes, points[:, (across, up)], which, 12_000, theme)
-        axes.set_title(
-            f"dimension {across} across, {up} up", color=theme.muted, fontsize=9, loc="left", pad=6
-        )
+        axes.set_title(f"dimension {across} across, {up} up", color=theme.muted, fontsize=9, loc="left", pad=6)
         axes.set_aspect("equal", adjustable="datalim")
     _legend(figure, names, theme)
     return _image(figure)
@@ -239,9 +227,7 @@ def _dots(axes: "Axes", points: Numbers, which: Classes, area: float, theme: The
         axes.scatter(*points[rounds == i].T, **look | {"c": colours[rounds == i], "marker": MARKERS[i]})
 
 
-def _write_names(
-    axes: "Axes", points: Numbers, which: Classes, names: Mapping[int, str], theme: Theme
-) -> None:
+def _write_names(axes: "Axes", points: Numbers, which: Classes, names: Mapping[int, str], theme: Theme) -> None:
     """Each class's name at the middle of its codes, so that no colour has to be looked up."""
     from matplotlib.patheffects import withStroke
 

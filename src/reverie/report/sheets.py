@@ -68,9 +68,7 @@ def sheet(
         raise UsageError(f"a sheet needs at least 1 column; got {count}.")
     needed = -(-len(cells) // count)
     if rows and len(rows) != needed:
-        raise UsageError(
-            f"{len(cells)} images in {count} columns make {needed} rows; got {len(rows)} row labels."
-        )
+        raise UsageError(f"{len(cells)} images in {count} columns make {needed} rows; got {len(rows)} row labels.")
     large = _enlarged(cells, count, colours)
     gap = _gap_for(labels, large.shape[2])
     body = _labelled(_grid(large, count, (gap, GAP), colours), labels, list(rows), gap, colours)
@@ -169,14 +167,11 @@ def animation(frames: "Pixels | Tensor", path: Path, *, milliseconds: int = 80) 
     cells = pixels(frames)
     factor = max(1, LOOP // max(cells.shape[2:]))
     pictures = [
-        Image.fromarray(_grey_or_colour(c))
-        for c in _upscaled(_opaque(cells, factor, theme_of("light")), factor)
+        Image.fromarray(_grey_or_colour(c)) for c in _upscaled(_opaque(cells, factor, theme_of("light")), factor)
     ]
     first, *others = [*pictures, *pictures[-2:0:-1]]
     content = io.BytesIO()
-    first.save(
-        content, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=False
-    )
+    first.save(content, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=False)
     return write(path, content.getvalue())
 
 
@@ -193,8 +188,7 @@ def save(image: Image.Image, path: Path, **text: str) -> Path:
 def both(path: Path, draw: Callable[[Name], Image.Image], **text: str) -> tuple[Path, Path]:
     """Write ``x.png`` for light pages and ``x.dark.png`` for dark ones; ``draw(theme)`` makes the image."""
     light, dark = (
-        save(draw(theme), place, **text)
-        for theme, place in zip(THEMES, (path, files.dark_of(path)), strict=True)
+        save(draw(theme), place, **text) for theme, place in zip(THEMES, (path, files.dark_of(path)), strict=True)
     )
     return light, dark
 
@@ -262,9 +256,7 @@ def _grid(cells: Pixels, columns: int, gaps: tuple[int, int], theme: Theme) -> I
     size = (columns * (width + gaps[0]) - gaps[0], rows * (height + gaps[1]) - gaps[1])
     grid = Image.new("RGB", size, theme.paper)
     for i, cell in enumerate(cells):
-        grid.paste(
-            Image.fromarray(cell), (i % columns * (width + gaps[0]), i // columns * (height + gaps[1]))
-        )
+        grid.paste(Image.fromarray(cell), (i % columns * (width + gaps[0]), i // columns * (height + gaps[1])))
     return grid
 
 

@@ -66,9 +66,7 @@ def shared(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The part of the protocol that all figures have in common; nothing where there is only one figure."""
     protocols = [figure.get("protocol") or {} for figure in figures]
     first = protocols[0] if len(protocols) > 1 else {}
-    return {
-        name: value for name, value in first.items() if all(name in p and p[name] == value for p in protocols)
-    }
+    return {name: value for name, value in first.items() if all(name in p and p[name] == value for p in protocols)}
 
 
 def own(figure: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,10 +110,7 @@ def plain(figures: Figures) -> str:
     listed = entries(figures)
     common = shared(listed)
     remarks = list(dict.fromkeys(r for f in listed if (r := remark(f, common))))
-    rows = [
-        (str(f["name"]), amount(f), str(f.get("unit") or ""), _mark(remark(f, common), remarks))
-        for f in listed
-    ]
+    rows = [(str(f["name"]), amount(f), str(f.get("unit") or ""), _mark(remark(f, common), remarks)) for f in listed]
     wide = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
     lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:<{wide[2]}}  {d}".rstrip() for a, b, c, d in rows]
     notes = [_note(f"[{i}] ", remark) for i, remark in enumerate(remarks, 1)]
