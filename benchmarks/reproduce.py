@@ -37,9 +37,16 @@ HEAD = """# Results
 
 Made by `benchmarks/reproduce.py` from `benchmarks/results.jsonl`; nothing here is typed in. Every row is a recipe with
 its default settings on the full training set, measured on the full test set. Bounds are nats per image; those of a
-Bernoulli are probabilities of bits, those of a Gaussian are densities of values (of [0, 1], or of [-1, 1] for `vae-mlp`),
-and the two must not be compared. K is the number of importance samples. The protocol of each figure (split, hash of the
-data, hash of the test bits, seed) stands in `results.jsonl`. How figures are measured: [likelihood.md](likelihood.md).
+Bernoulli are probabilities of bits, those of a Gaussian are densities of values (of [0, 1], or of [-1, 1] for
+`vae-mlp`), and the two must not be compared. K is the number of importance samples. The protocol of each figure (split,
+hash of the data, hash of the test bits, seed) stands in `results.jsonl`. How figures are measured:
+[likelihood.md](likelihood.md).
+"""
+
+
+CODES = """Squared error is per pixel of [0, 1], at the mean code; PCA has as many numbers as the code and is fitted on
+the first 10,000 training images. Neighbours: accuracy of the ten nearest among the codes of those images, on all test
+images.
 """
 
 
@@ -66,7 +73,7 @@ def measure(name: str) -> dict:
         "seconds_with_report": round(trained, 1),
         "seconds_of_evaluation": round(measured, 1),
         "parameters": record["parameters"],
-        "device": f"{record['device']}, {resolved['threads']} threads, {resolved['lanes']} lanes, {resolved['precision']}",
+        "device": f"{record['device']}, {resolved['threads']} threads, {resolved['precision']}",
         "versions": record["versions"],
         "figures": [figure.to_json() for figure in figures],
     }
@@ -87,48 +94,50 @@ def cell(row: dict, name: str, digits: int = 2) -> str:
     return "–"
 
 
+def table(title: str, head: str, lines: list[list[str]]) -> str:
+    """A section with one table."""
+    rule = "|---" * (head.count("|") - 1) + "|"
+    return "\n".join([f"## {title}\n", head, rule, *(f"| {' | '.join(line)} |" for line in lines)]) + "\n"
+
+
+def of(row: dict, *names: str, digits: int = 2) -> list[str]:
+    """The cells of several figures."""
+    return [cell(row, name, digits) for name in names]
+
+
 def render() -> None:
     """Write the page."""
     rows = latest()
-    lines = [
+    there = [(f"`{name}`", rows[name]) for name in ROWS if name in rows]
+    bounds = [
+        [name, row["data"], *of(row, "elbo", "importance_bound", "reconstruction", "kl")]
+        + [cell(row, "bits_per_dimension", 3), cell(row, "active_units", 0)]
+        for name, row in there
+        if cell(row, "elbo") != "–"
+    ]
+    codes = [
+        [name, row["data"], *of(row, "squared_error_per_pixel", "pca_squared_error_per_pixel", digits=5)]
+        + of(row, "knn_accuracy", "pca_knn_accuracy", digits=3)
+        for name, row in there
+    ]
+    times = [
+        [name, f"`{row['command']}`", str(row["epochs"]), f"{row['parameters']:,}", f"{row['seconds']:.0f}"]
+        + [f"{row['seconds_of_evaluation']:.0f}", row["device"], row["date"]]
+        for name, row in there
+    ]
+    times += [[f"`{name}`", "not run", *["–"] * 6] for name in ROWS if name not in rows]
+    parts = [
         HEAD,
-        "## Likelihoods\n",
-        "| recipe | data | ELBO | importance bound, K = 1000 | -log p(x given z) | KL | bits per dimension | active units |",
-        "|---|---|---|---|---|---|---|---|",
+        table(
+            "Likelihoods",
+            "| recipe | data | ELBO | bound, K = 1000 | -log p(x given z) | KL | bits/dim | active |",
+            bounds,
+        ),
+        table("Reconstructions and codes", "| recipe | data | squared error | PCA | neighbours | PCA |", codes),
+        CODES,
+        table("Time", "| recipe | command | epochs | parameters | seconds | evaluation | device | date |", times),
     ]
-    for name in ROWS:
-        if name in rows and any(f["name"] == "elbo" for f in rows[name]["figures"]):
-            row = rows[name]
-            cells = [cell(row, figure) for figure in ("elbo", "importance_bound", "reconstruction", "kl")]
-            last = [cell(row, "bits_per_dimension", 3), cell(row, "active_units", 0)]
-            lines.append(f"| `{name}` | {row['data']} | {' | '.join([*cells, *last])} |")
-    lines += [
-        "\n## Reconstructions and codes\n",
-        "Squared error is per pixel of [0, 1], at the mean code; PCA has as many numbers as the code and is fitted on the first",
-        "10,000 training images. Accuracy is that of ten nearest neighbours among the codes of those images, on all test images.\n",
-        "| recipe | data | squared error | PCA | accuracy of neighbours | PCA |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name in ROWS:
-        if name in rows:
-            row = rows[name]
-            errors = [cell(row, figure, 5) for figure in ("squared_error_per_pixel", "pca_squared_error_per_pixel")]
-            near = [cell(row, figure, 3) for figure in ("knn_accuracy", "pca_knn_accuracy")]
-            lines.append(f"| `{name}` | {row['data']} | {' | '.join([*errors, *near])} |")
-    lines += [
-        "\n## Time\n",
-        "| recipe | command | epochs | parameters | seconds of training | of evaluation | device | date |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name in ROWS:
-        if name in rows:
-            row = rows[name]
-            lines.append(
-                f"| `{name}` | `{row['command']}` | {row['epochs']} | {row['parameters']:,} | {row['seconds']:.0f} | {row['seconds_of_evaluation']:.0f} | {row['device']} | {row['date']} |"
-            )
-        else:
-            lines.append(f"| `{name}` | | not run | | | | | |")
-    PAGE.write_text("\n".join(lines) + "\n")
+    PAGE.write_text("\n".join(parts))
 
 
 def main() -> None:

@@ -34,14 +34,12 @@ def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str
     return {
         "vae-conv": {
             "reverie": [OWN, own, "vae-conv", *at],
-            "reverie, 1 lane of 2 threads": [OWN, own, "vae-conv", *at, "lanes=1"],
             "reverie, fp32": [OWN, own, "vae-conv", *at, "precision=fp32"],
             "plain PyTorch with DataLoader, fp32": [OWN, plain, "conv", *at],
             "Keras 3 with TensorFlow": [peers, str(HERE / "peers" / "keras_vae.py"), *at],
         },
         "vae-mlp": {
             "reverie": [OWN, own, "vae-mlp", *at],
-            "reverie, 2 lanes of 1 thread": [OWN, own, "vae-mlp", *at, "lanes=2"],
             "reverie, fp32": [OWN, own, "vae-mlp", *at, "precision=fp32"],
             "plain PyTorch with DataLoader, fp32": [OWN, plain, "mlp", *at],
             "pythae": [peers, str(HERE / "peers" / "pythae_vae.py"), *at, folder],

@@ -98,12 +98,10 @@ def plan_of(kind: str, **changes) -> Plan:
     return Plan(model=model, view=unit(), optimizers={name: adam for name in model.players}, **settings)
 
 
-def training_of(
-    kind: str, folder, *, steps: int = 12, lanes: int = 1, split: Split | None = None, **changes
-) -> Training:
+def training_of(kind: str, folder, *, steps: int = 12, split: Split | None = None, **changes) -> Training:
     plan = plan_of(kind, **changes)
     images = Resident(split or pictures(), "cpu")
-    job = Job(plan, images, steps, 0, torch.device("cpu"), "fp32", lanes, 1, World())
+    job = Job(plan, images, steps, 0, torch.device("cpu"), "fp32", 1, World())
     return Training.of(job, folder / "checkpoints")
 
 

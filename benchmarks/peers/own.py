@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from reverie import config
-from reverie.engine.loop import Training, _lanes, _round
+from reverie.engine.loop import Training, _round
 from reverie.engine.machine import keep_freed_memory
 from reverie.engine.ranks import World
 from reverie.training import _job, prepare
@@ -21,14 +21,14 @@ def main(recipe, path, batch, seconds, extra):
     keep_freed_memory()
     torch.manual_seed(0)
     training = Training.of(_job(prepared, World()), Path("unused"))
-    with _lanes(training.job) as pool:
-        for _ in range(8):
-            _round(training, pool)
-        rounds, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            _round(training, pool)
-            rounds += 1
-        took = time.perf_counter() - began
+    torch.set_num_threads(2)
+    for _ in range(8):
+        _round(training)
+    rounds, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        _round(training)
+        rounds += 1
+    took = time.perf_counter() - began
     print(json.dumps({"images_per_second": rounds * batch / took}))
 
 

@@ -29,7 +29,6 @@ def options(  # noqa: PLR0913 - what a person decides, one by one
     steps: Count | None = None,
     seed: Annotated[int, Range(low=0, high=2**62)] = 0,
     threads: Annotated[int, Range(low=0, high=512)] = 0,
-    lanes: Annotated[int, Range(low=0, high=512)] = 0,
     ranks: Annotated[int, Range(low=1, high=512)] = 1,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Literal["auto", "bf16", "fp32"] = "auto",
@@ -46,12 +45,11 @@ def options(  # noqa: PLR0913 - what a person decides, one by one
         steps: budget in updates.
         seed: fixes all randomness.
         threads: processor threads; 0 takes the cores that are free.
-        lanes: shares of a batch computed side by side, with threads/lanes threads each; 0 picks the faster.
         ranks: processes that train as one.
         device: auto takes a GPU where there is one.
         precision: of matrix products in training; auto takes bf16 where the processor has it. Densities are
             fp32.
-        save_every: steps between checkpoints; 0 saves once a minute. Every epoch ends with one.
+        save_every: steps between checkpoints; 0 saves once a minute, and after an epoch of ten seconds.
     """
 
 

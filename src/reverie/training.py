@@ -24,7 +24,7 @@ from reverie.engine.noise import generator
 from reverie.engine.plan import Plan
 from reverie.engine.ranks import World, world
 from reverie.engine.stop import Stop, on_signals
-from reverie.engine.turn import Job, lanes_for
+from reverie.engine.turn import Job
 from reverie.errors import DataError, Diverged, ReverieError, UsageError
 from reverie.files import write, write_json
 from reverie.finish import finish, on_epoch
@@ -102,10 +102,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     threads = config["threads"] or machine.free_cores()
     bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and machine.has_fast_bf16(device))
     config |= {"data": config["data"] or data.name, "device": device.type, "threads": threads}
-    config |= {
-        "precision": "bf16" if bf16 else "fp32",
-        "lanes": config["lanes"] or lanes_for(plan, threads, device),
-    }
+    config |= {"precision": "bf16" if bf16 else "fp32"}
     return Prepared(config, fixed(data, plan), plan)
 
 
@@ -255,8 +252,8 @@ def _job(prepared: Prepared, ranks: World) -> Job:
     config, data, plan = prepared.config, prepared.data, prepared.plan
     device = torch.device(config["device"])
     images = Resident(data.train, device)
-    threads, lanes = (max(1, config[name] // ranks.size) for name in ("threads", "lanes"))
-    job = Job(plan, images, 1, config["seed"], device, config["precision"], lanes, threads, ranks)
+    threads = max(1, config["threads"] // ranks.size)
+    job = Job(plan, images, 1, config["seed"], device, config["precision"], threads, ranks)
     job.model.to(device)
     steps = config["steps"] or round((config["epochs"] or plan.epochs) * job.epoch_steps)
     return replace(job, steps=max(1, steps))

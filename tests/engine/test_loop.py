@@ -1,4 +1,4 @@
-"""The loop serves three kinds of models alike: turns, guard, averages, resume in mid-run, lanes, budgets."""
+"""The loop serves three kinds of models alike: turns, guard, averages, resume in mid-run, budgets."""
 
 import copy
 import json
@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from reverie.engine import loop
 from reverie.engine.checkpoint import newest
 from reverie.engine.loop import SKIPS, Report, fit, restore, rounds_in, save
 from reverie.engine.plan import cosine
 from reverie.engine.stop import Stop
-from reverie.engine.turn import Job, lanes_for
+from reverie.engine.turn import Job
 from reverie.errors import Diverged
-from toys import pictures, plan_of, training_of, weights
+from toys import pictures, training_of, weights
 
 KINDS = ("vae", "game", "recurrent")
 
@@ -84,14 +85,6 @@ def test_no_gradient_reaches_the_other_player(tmp_path):
     training.learners["critic"].rates = [0.0 for _ in rates]
     fit(training, Stop(), Report())
     assert all(torch.equal(a, b) for a, b in zip(critic, training.learners["critic"].parameters, strict=True))
-
-
-def test_lanes_give_the_gradient_of_the_whole_batch(tmp_path):
-    one, three = (training_of("vae", tmp_path / str(lanes), lanes=lanes) for lanes in (1, 3))
-    for training in (one, three):
-        fit(training, Stop(), Report())
-    for name, tensor in weights(one.job.model).items():
-        torch.testing.assert_close(weights(three.job.model)[name], tensor, rtol=2e-4, atol=2e-6)
 
 
 def test_the_average_follows_its_closed_form(tmp_path):
@@ -182,7 +175,8 @@ def test_a_budget_in_time_leaves_the_weights_alone(tmp_path):
     assert training.state.step == 0
 
 
-def test_the_best_checkpoint_is_never_rotated_out(tmp_path):
+def test_the_best_checkpoint_is_never_rotated_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "EPOCH_SECONDS", -1.0)
     training = training_of("vae", tmp_path, steps=40)
     figures = iter([3.0, 1.0, 2.0] + [2.5] * 20)
     fit(training, Stop(), Report(on_epoch=lambda epoch, model: {"test_loss": next(figures)}))
@@ -197,20 +191,6 @@ def test_schedules_are_functions_of_progress():
     assert rate(0.1) == pytest.approx(1.0)
     assert rate(0.55) == pytest.approx(0.6)
     assert rate(1.0) == pytest.approx(0.2)
-
-
-def test_lanes_are_for_convolutions_without_batch_statistics():
-    plan = plan_of("vae", batch=64)
-    conv = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3))
-    cpu = torch.device("cpu")
-    assert lanes_for(plan, 4, cpu) == 1
-    model = plan.model
-    model.extra = conv
-    assert lanes_for(plan, 2, cpu) == 2
-    assert lanes_for(replace(plan, batch=16), 2, cpu) == 1
-    assert lanes_for(replace(plan, whole_batch=True), 2, cpu) == 1
-    model.norm = torch.nn.BatchNorm2d(2)
-    assert lanes_for(plan, 2, cpu) == 1
 
 
 def test_steps_of_an_epoch_count_the_turn_that_needs_most_data(tmp_path):

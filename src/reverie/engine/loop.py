@@ -6,9 +6,7 @@ of players. What the loop changes is in ``State``; that and the weights are what
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,8 @@ from reverie.files import append_line
 
 SKIPS = 3  # updates in a row that may be skipped before rolling back
 ROLLBACKS = 4  # times the rates may be halved before giving up
-SAVE_SECONDS = 60.0
+SAVE_SECONDS = 60.0  # between checkpoints within an epoch
+EPOCH_SECONDS = 10.0  # between checkpoints at the ends of epochs
 
 
 @dataclass
@@ -144,7 +143,7 @@ def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> 
         training: where it stands; a fresh one, or one that was restored.
         stop: looked at after every round.
         report: who is told.
-        save_every: rounds between checkpoints; 0 saves once a minute. Epochs always end with one.
+        save_every: rounds between checkpoints; 0 saves once a minute, and after an epoch of ten seconds.
 
     Returns:
         ``"finished"`` or ``"stopped"``; in both cases the last checkpoint is of the last round.
@@ -153,43 +152,35 @@ def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> 
         Diverged: rolling back and halving the rates did not help; the last good checkpoint is kept.
     """
     job = training.job
+    torch.set_num_threads(job.threads)
     if training.state.step == 0 and not any(training.folder.glob("step-*")):
         save(training)
     saved_at = time.monotonic()
-    with _lanes(job) as pool:
-        while training.state.step < job.steps:
-            began = time.perf_counter()
-            logs, updated = _round(training, pool)
-            training.state.seconds += time.perf_counter() - began
-            if not updated:
-                _skip(training, report)
-            elif _due(training, job):
-                _log(training, logs, report)
-            if updated and training.state.step % job.epoch_steps == 0:
-                save(training, _epoch(training, report))
-                saved_at = time.monotonic()
-            elif _save_due(training, save_every, saved_at):
-                save(training)
-                saved_at = time.monotonic()
-            if _agreed(job, bool(stop), training.state.step):
-                save(training)
-                return "stopped"
+    while (state := training.state).step < job.steps:
+        began = time.perf_counter()
+        logs, updated = _round(training)
+        state.seconds += time.perf_counter() - began
+        if not updated:
+            _skip(training, report)
+            continue
+        if _due(training, job):
+            _log(training, logs, report)
+        epoch_ends = state.step % job.epoch_steps == 0
+        value = _epoch(training, report) if epoch_ends else None
+        if _save_due(state, save_every, time.monotonic() - saved_at, epoch_ends):
+            save(training, value)
+            saved_at = time.monotonic()
+        if _agreed(job, bool(stop), state.step):
+            save(training)
+            return "stopped"
     save(training)
     return "finished"
 
 
-@contextmanager
-def _lanes(job: Job) -> Iterator[ThreadPoolExecutor]:
-    torch.set_num_threads(job.threads)
-    per_lane = max(1, job.threads // job.lanes)
-    with ThreadPoolExecutor(job.lanes, initializer=torch.set_num_threads, initargs=(per_lane,)) as pool:
-        yield pool
-
-
-def _round(training: Training, pool: ThreadPoolExecutor) -> tuple[dict[str, Tensor], bool]:
+def _round(training: Training) -> tuple[dict[str, Tensor], bool]:
     job, state = training.job, training.state
     factor = job.plan.schedule(state.step / max(1, job.steps)) * state.rate
-    logs, updated = round_of(job, pool, training.learners, state.step, factor, training.carried)
+    logs, updated = round_of(job, training.learners, state.step, factor, training.carried)
     state.step += 1
     state.skipped = 0 if updated else state.skipped + 1
     if updated and training.average is not None:
@@ -260,10 +251,10 @@ def _epoch(training: Training, report: Report) -> float | None:
     return next(iter(figures.values()))
 
 
-def _save_due(training: Training, every: int, saved_at: float) -> bool:
+def _save_due(state: State, every: int, waited: float, epoch_ends: bool) -> bool:
     if every:
-        return training.state.step % every == 0
-    return time.monotonic() - saved_at > SAVE_SECONDS
+        return state.step % every == 0
+    return waited > (EPOCH_SECONDS if epoch_ends else SAVE_SECONDS)
 
 
 def _agreed(job: Job, wish: bool, step: int) -> bool:
@@ -282,14 +273,14 @@ def rounds_in(training: Training, seconds: float) -> int:
     """
     start, sample = snapshot(training), min(10.0, max(1.0, 0.03 * seconds))
     rounds, spent = 2, 0.0
-    with _lanes(training.job) as pool:
-        while spent < sample:
-            rounds *= 2
-            began = time.perf_counter()
-            for _ in range(rounds):
-                _round(training, pool)
-            # Ranks agree on the time, so that they measure equally often and find the same number.
-            world = training.job.world
-            spent = world.sum_(torch.tensor(time.perf_counter() - began)).item() / world.size
+    torch.set_num_threads(training.job.threads)
+    while spent < sample:
+        rounds *= 2
+        began = time.perf_counter()
+        for _ in range(rounds):
+            _round(training)
+        # Ranks agree on the time, so that they measure equally often and find the same number.
+        world = training.job.world
+        spent = world.sum_(torch.tensor(time.perf_counter() - began)).item() / world.size
     restore(training, start)
     return max(1, int(seconds * rounds / spent))

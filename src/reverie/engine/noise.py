@@ -17,7 +17,8 @@ def generator(*key: object, device: torch.device | str = "cpu") -> torch.Generat
     """A generator seeded by the hash of a key: different keys give independent streams.
 
     Example:
-        >>> float(torch.rand((), generator=generator(0, "shuffle", 3))) == float(torch.rand((), generator=generator(0, "shuffle", 3)))
+        >>> first, second = (torch.rand(3, generator=generator(0, "shuffle", 3)) for _ in range(2))
+        >>> torch.equal(first, second)
         True
     """
     digest = blake2b(repr(key).encode(), digest_size=8).digest()
@@ -30,7 +31,7 @@ class StepNoise:
 
     Args:
         key: what identifies the turn: seed, player, step, turn.
-        start: first row of the global batch that this process (or lane) holds.
+        start: first row of the global batch that this process holds.
         total: rows of the global batch.
         device: where numbers are drawn; they are reproducible for each kind of device.
     """

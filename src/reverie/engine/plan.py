@@ -27,7 +27,6 @@ class Plan:
         schedule: factor on every rate as a function of progress from 0 to 1.
         ema: decay a step of the exponential moving average of the weights, 0 for none.
         clip: largest norm of a player's gradient, 0 for no limit.
-        whole_batch: the loss looks across examples, so that a batch must never be split into lanes.
         watch: how many test images are measured after each epoch.
         pictures: what is drawn when training ends, by the name of a picture and its arguments.
     """
@@ -40,7 +39,6 @@ class Plan:
     schedule: Callable[[float], float] = lambda progress: 1.0
     ema: float = 0.0
     clip: float = 0.0
-    whole_batch: bool = False
     watch: int = 2000
     pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

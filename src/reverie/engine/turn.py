@@ -1,12 +1,10 @@
 """One turn of one player: loss, gradient, update. A turn is a pure function of weights, step and seed.
 
-The batch of a turn is shared out over ranks (processes) and, on a processor, over lanes (threads that each run one
-share with kernels of one thread: small convolutions fill two lanes better than they fill two threads of one kernel).
-Shares add up their sums of losses over the size of the whole batch, so that uneven shares weigh what they hold.
+The batch of a turn is shared out over ranks. Shares add up their sums of losses over the size of the whole batch, so
+that uneven shares weigh what they hold.
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,8 +17,6 @@ from reverie.engine.plan import Plan
 from reverie.engine.ranks import World
 from reverie.protocols import Batch
 
-LANE_ROWS = 32  # with fewer examples a lane is slower than a thread
-
 
 @dataclass(frozen=True)
 class Job:
@@ -32,7 +28,6 @@ class Job:
     seed: int
     device: torch.device
     precision: str  # "bf16" or "fp32"
-    lanes: int
     threads: int
     world: World
 
@@ -51,7 +46,7 @@ class Job:
 
 
 class Share(NamedTuple):
-    """What one lane computed: sums over its rows, to be divided by the whole batch."""
+    """What one rank computed: sums over its rows, divided by the size of the whole batch."""
 
     gradients: list[Tensor]
     logs: dict[str, Tensor]
@@ -92,48 +87,13 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
 
 
-def looks_across_examples(model: nn.Module) -> bool:
-    """Whether splitting a batch would change what the model computes, or let lanes write to one buffer at once."""
-    names = ("BatchNorm", "SyncBatchNorm", "SpectralNorm", "Dropout")
-    return any(any(name in type(module).__name__ for name in names) for module in model.modules())
-
-
-def lanes_for(plan: Plan, threads: int, device: torch.device) -> int:
-    """How many lanes are fastest: one for each thread where there are convolutions, otherwise one.
-
-    Measured by ``benchmarks/speed.py``; see docs/performance.md.
-    """
-    model = plan.model
-    if device.type != "cpu" or not isinstance(model, nn.Module) or plan.whole_batch or looks_across_examples(model):
-        return 1
-    convolutional = any("Conv" in type(module).__name__ for module in model.modules())
-    return max(1, min(threads, plan.batch // LANE_ROWS)) if convolutional else 1
-
-
-def gradients(job: Job, pool: ThreadPoolExecutor, turn: Turn, parameters: list[nn.Parameter], state: Any) -> Share:
+def gradients(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> Share:
     """The gradient of the mean loss over the global batch, and the means of what was logged."""
     first, last = job.world.share(job.plan.batch)
-    lanes = job.lanes if state is None else 1
-    bounds = [first + (last - first) * lane // lanes for lane in range(lanes + 1)]
     _seed_stray_randomness(job, turn)
-    rows = indices(
-        len(job.images),
-        job.plan.batch,
-        turn.step * max(job.plan.model.turns.values()) + turn.number,
-        job.seed,
-    )
-
-    def lane(begin: int, end: int) -> Share:
-        return _share(job, turn, rows[begin:end], begin, parameters, state)
-
-    if lanes == 1:
-        return _over_ranks(job.world, lane(first, last))
-    shares = list(pool.map(lane, bounds[:-1], bounds[1:]))
-    total = shares[0]
-    for share in shares[1:]:
-        torch._foreach_add_(total.gradients, share.gradients)
-        total = total._replace(logs={name: value + share.logs[name] for name, value in total.logs.items()})
-    return _over_ranks(job.world, total)
+    position = turn.step * max(job.plan.model.turns.values()) + turn.number
+    rows = indices(len(job.images), job.plan.batch, position, job.seed)
+    return _over_ranks(job.world, _share(job, turn, rows[first:last], parameters, state))
 
 
 def _seed_stray_randomness(job: Job, turn: Turn) -> None:
@@ -142,9 +102,9 @@ def _seed_stray_randomness(job: Job, turn: Turn) -> None:
     torch.default_generator.manual_seed(generator(job.seed, "stray", *turn, job.world.rank).initial_seed())
 
 
-def _share(job: Job, turn: Turn, rows: Tensor, begin: int, parameters: list[nn.Parameter], state: Any) -> Share:
+def _share(job: Job, turn: Turn, rows: Tensor, parameters: list[nn.Parameter], state: Any) -> Share:
     plan, total = job.plan, job.plan.batch
-    noise = StepNoise((job.seed, *turn), begin, total, job.device)
+    noise = StepNoise((job.seed, *turn), job.world.share(total)[0], total, job.device)
     pixels, label = job.images.take(rows)
     with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision == "bf16", cache_enabled=False):
         x = plan.view(pixels, noise)
@@ -184,7 +144,6 @@ def apply(job: Job, learner: Learner, share: Share, factor: float) -> bool:
 
 def round_of(
     job: Job,
-    pool: ThreadPoolExecutor,
     learners: Mapping[str, Learner],
     step: int,
     factor: float,
@@ -195,7 +154,7 @@ def round_of(
     several = len(learners) > 1
     for name, learner in learners.items():
         for number in range(job.plan.model.turns[name]):
-            share = gradients(job, pool, Turn(name, step, number), learner.parameters, carried.get(name))
+            share = gradients(job, Turn(name, step, number), learner.parameters, carried.get(name))
             if not apply(job, learner, share, factor):
                 return logs, False
             carried[name] = share.state
