@@ -1,6 +1,7 @@
 """Training from a name to a finished run folder: create, fit, finish; and again after an interruption."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ from reverie.files import write, write_json
 from reverie.finish import finish, on_epoch
 from reverie.runs import Run, free_name, open_run, runs_folder
 
+ATTEMPTS = 5  # times that ranks are started when one is lost
 STAND_INS = {"mnist": "mnist-5k", "fashion-mnist": "mnist-5k", "cifar10": "shapes"}
 
 
@@ -282,28 +284,32 @@ def _keep_last_good(run: Run, training: Training) -> None:
 
 
 def _launch(run: Run, report: Report) -> Run:
-    """Start the ranks of a run, which restart by themselves when one is lost."""
+    """Start the ranks of a run, and start them again from the last checkpoint when one is lost."""
+    for attempt in range(ATTEMPTS):
+        code, asked = _ranks_once(run)
+        record = run.record
+        if record["status"] == "stopped" or asked:
+            raise run.interrupted()
+        if record["status"] == "diverged":
+            raise Diverged(record["reason"])
+        if not code:
+            return run
+        report.say(f"A rank of {run.name} was lost; all start again from the last checkpoint ({attempt + 1}).")
+    raise ReverieError(
+        f"The ranks of {run.name} were lost {ATTEMPTS} times; train with --ranks 1, or look at {run.folder}."
+    )
+
+
+def _ranks_once(run: Run) -> tuple[int, bool]:
+    """Run all ranks to their end: the exit code, and whether a signal asked for it."""
     ranks = run.config["ranks"]
-    words = [
-        "--standalone",
-        f"--nproc-per-node={ranks}",
-        "--max-restarts=5",
-        "-m",
-        "reverie",
-        "train",
-        "--resume",
-    ]
-    threads = run.config["threads"] // ranks or 1
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    began = time.monotonic()
-    code = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", *words, str(run.folder)], env=environment, check=False
-    ).returncode
-    status = Run(run.folder).record["status"]
-    if status == "stopped":
-        raise run.interrupted()
-    if status == "diverged":
-        raise Diverged(Run(run.folder).record["reason"])
-    if code:
-        raise ReverieError(f"The ranks of {run.name} ended with code {code} after {time.monotonic() - began:.0f} s.")
-    return run
+    words = ["--standalone", f"--nproc-per-node={ranks}", "-m", "reverie", "train", "--resume", str(run.folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(run.config["threads"] // ranks or 1)}
+    process = subprocess.Popen([sys.executable, "-m", "torch.distributed.run", *words], env=environment)
+    with on_signals() as stop:
+        while process.poll() is None:
+            if stop:
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+            time.sleep(0.1)
+    return process.returncode, bool(stop)

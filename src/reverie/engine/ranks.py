@@ -4,10 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+MEETING, WORKING = timedelta(seconds=60), timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class World:
 
     rank: int = 0
     size: int = 1
+    group: dist.ProcessGroup | None = None
 
     @property
     def first(self) -> bool:
@@ -29,13 +33,13 @@ class World:
     def sum_(self, tensor: Tensor) -> Tensor:
         """Add a tensor up over all ranks, in place."""
         if self.size > 1:
-            dist.all_reduce(tensor)
+            dist.all_reduce(tensor, group=self.group)
         return tensor
 
     def wait(self) -> None:
         """Wait until every rank is here."""
         if self.size > 1:
-            dist.barrier()
+            dist.barrier(group=self.group)
 
 
 @contextmanager
@@ -45,8 +49,9 @@ def world(device: torch.device) -> Iterator[World]:
     if size == 1:
         yield World()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # Meeting is quick or has failed; a collective may wait long for a rank that measures or writes.
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=MEETING)
     try:
-        yield World(dist.get_rank(), size)
+        yield World(dist.get_rank(), size, dist.new_group(timeout=WORKING))
     finally:
         dist.destroy_process_group()
