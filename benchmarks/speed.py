@@ -25,6 +25,7 @@ from reverie.engine.machine import describe
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
 OWN = sys.executable
+BEGIN, END = "<!-- speed -->", "<!-- end of speed -->"
 
 
 def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str) -> dict[str, dict[str, list[str]]]:
@@ -73,6 +74,33 @@ def peak() -> dict[str, float]:
     return found
 
 
+def table() -> str:
+    """The newest row of each race as a table."""
+    rows = [json.loads(line) for line in (HERE / "results.jsonl").read_text().splitlines()]
+    newest = {(row["name"], row["batch"]): row for row in rows if row["kind"] == "speed"}
+    lines = ["| network | batch | contender | images a second | reverie is faster by |", "|---|---|---|---|---|"]
+    for (name, batch), row in newest.items():
+        for contender, rate in row["images_per_second"].items():
+            lines.append(f"| {name} | {batch} | {contender} | {rate:,.0f} | {row['ratio'][contender]:.2f} |")
+    ranks = {row["name"]: row for row in rows if row["kind"] == "ranks"}
+    lines += ["", "| network | batch | ranks | images a second |", "|---|---|---|---|"]
+    for name, row in ranks.items():
+        for count, rate in row["images_per_second"].items():
+            lines.append(f"| {name} | {row['batch']} | {count.split()[0]} | {rate:,.0f} |")
+    last = list(newest.values())[-1]
+    peak_words = ", ".join(f"{kind} {rate:.0f} GFLOP/s" for kind, rate in last["peak_gflops"].items())
+    return "\n".join(
+        [*lines, "", f"{last['device']}, torch {last['torch']}, {last['date']}; matrix products: {peak_words}."]
+    )
+
+
+def render() -> None:
+    """Put the table into docs/performance.md, between its marks."""
+    page = HERE.parent / "docs" / "performance.md"
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}")
+
+
 def main() -> None:
     """Race, and write the medians down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -81,7 +109,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--races", nargs="*", default=["vae-conv", "vae-mlp"])
     parser.add_argument("--peers", default=str(PEERS), help="the Python that has the peers")
+    parser.add_argument("--render", action="store_true", help="only put the table into docs/performance.md")
     arguments = parser.parse_args()
+    if arguments.render:
+        return render()
     with tempfile.TemporaryDirectory() as folder:
         pixels = Path(folder) / "pixels.npy"
         np.save(pixels, load("mnist").train.pixels[:12_800, 0].numpy())
@@ -112,6 +143,7 @@ def main() -> None:
             with (HERE / "results.jsonl").open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(json.dumps(row["ratio"], indent=2), flush=True)
+    return render()
 
 
 if __name__ == "__main__":

@@ -124,8 +124,10 @@ def pairs(
         )
     count = min(10, len(above))
     up, down = _enlarged(above, count, colours), _enlarged(below, count, colours)
+    numbers = [_short(error) for error in errors]
+    gap = _gap_for(numbers, up.shape[2])  # one for all bands, so that their columns stand below each other
     bands = [
-        _band(up[i : i + count], down[i : i + count], [_short(e) for e in errors[i : i + count]], colours)
+        _band((up[i : i + count], down[i : i + count]), numbers[i : i + count], gap, colours)
         for i in range(0, len(up), count)
     ]
     return _card(_stacked(bands, BAND, colours), title, f"Below each pair: {unit}.", colours)
@@ -284,13 +286,12 @@ def _labelled(grid: Image.Image, top: list[str], left: list[str], gap: int, them
     return body
 
 
-def _band(above: Pixels, below: Pixels, numbers: list[str], theme: Theme) -> Image.Image:
-    gap = _gap_for(numbers, above.shape[2])
-    rows = [_grid(part, len(part), (gap, GAP), theme) for part in (above, below)]
+def _band(pair: tuple[Pixels, Pixels], numbers: list[str], gap: int, theme: Theme) -> Image.Image:
+    rows = [_grid(part, len(part), (gap, GAP), theme) for part in pair]
     named = _labelled(_stacked(rows, GAP, theme), [], ["original", "reconstruction"], gap, theme)
     body = Image.new("RGB", (named.width, named.height + LABEL + 10), theme.paper)
     body.paste(named)
-    pen, width = ImageDraw.Draw(body), above.shape[2]
+    pen, width = ImageDraw.Draw(body), pair[0].shape[2]
     for i, number in enumerate(numbers):
         centre = named.width - (gap - GAP) // 2 - rows[0].width + i * (width + gap) + width / 2
         pen.text((centre, named.height + LABEL + 4), number, theme.ink, font(LABEL), "ms")
