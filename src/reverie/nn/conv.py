@@ -33,7 +33,7 @@ def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
         UsageError: height or width is odd.
     """
     channels, height, width = _even(shape)
-    return nn.Sequential(
+    encoder = nn.Sequential(
         nn.Conv2d(channels, 32, 3, padding=1),
         nn.ReLU(inplace=True),
         nn.Conv2d(32, 64, 3, stride=2, padding=1),
@@ -47,6 +47,10 @@ def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.Linear(32, outputs),
     )
+    _glorot(encoder)
+    with torch.no_grad():
+        encoder[-1].weight.mul_(0.01)
+    return encoder
 
 
 def conv_vae_decoder(inputs: int, shape: Shape) -> nn.Sequential:
@@ -59,7 +63,7 @@ def conv_vae_decoder(inputs: int, shape: Shape) -> nn.Sequential:
     """
     channels, height, width = _even(shape)
     half = (64, height // 2, width // 2)
-    return nn.Sequential(
+    decoder = nn.Sequential(
         nn.Linear(inputs, half[0] * half[1] * half[2]),
         nn.ReLU(inplace=True),
         nn.Unflatten(1, half),
@@ -67,6 +71,8 @@ def conv_vae_decoder(inputs: int, shape: Shape) -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.Conv2d(32, channels, 3, padding=1),
     )
+    _glorot(decoder)
+    return decoder
 
 
 def conv_autoencoder_code(shape: Shape) -> tuple[int, int, int]:
@@ -128,3 +134,12 @@ def _even(shape: Shape) -> Shape:
             f"Use --size {larger}."
         )
     return shape
+
+
+def _glorot(network: nn.Module) -> None:
+    """Uniform weights of variance 2 / (inputs + outputs), as in Keras, and biases of 0 (Glorot and Bengio 2010)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
