@@ -48,8 +48,7 @@ def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
         nn.Linear(32, outputs),
     )
     _glorot(encoder)
-    with torch.no_grad():
-        encoder[-1].weight.mul_(0.01)
+    nn.init.xavier_uniform_(encoder[-1].weight, gain=0.01)  # type: ignore[arg-type]
     return encoder
 
 

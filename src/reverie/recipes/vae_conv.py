@@ -3,11 +3,11 @@
 Architecture: the classic Keras course note: convolutions 32, 64 (stride 2), 64, 64, dense 32, a code of 2 numbers; back
 through a dense layer, one transposed and one plain convolution; the manifold at 15x15 quantiles from 0.05 to 0.95 of
 the prior. Classic training: ``--optimizer rmsprop --batch 16 --epochs 10``; here Adam with a cosine and batch 64.
-Differs: the standard deviation is exp(log-variance / 2), where the note leaves out the half; the bound is in nats with
-``beta`` 1, where the note weighs the divergence by 5e-4 against a mean over pixels; grey pixels are bits drawn anew
-each time, so that the Bernoulli is a likelihood; the first coordinate of the manifold runs from left to right; the encoder's
-last layer starts small, so that the posterior starts at the prior; test
-images are for testing, where the note validates on them.
+Differs: the standard deviation is exp(log-variance / 2), where the note leaves out the half; the bound is in nats
+with ``beta`` 1, where the note weighs the divergence by 5e-4 against a mean over pixels; grey pixels are bits drawn
+anew each time, so that the Bernoulli is a likelihood; the first coordinate of the manifold runs from left to right;
+the encoder's last layer starts small, so that the posterior starts at the prior; test images are for testing, where
+the note validates on them.
 """
 
 from typing import Literal
