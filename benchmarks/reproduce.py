@@ -45,8 +45,8 @@ hash of the data, hash of the test bits, seed) stands in `results.jsonl`. How fi
 
 
 CODES = """Squared error is per pixel of [0, 1], at the mean code; PCA has as many numbers as the code and is fitted on
-the first 10,000 training images. Neighbours: accuracy of the ten nearest among the codes of those images, on all test
-images.
+10,000 training images. Neighbours: accuracy of the ten nearest among the codes of those images, on all test images.
+Which 10,000 they are stands in the protocol of the row.
 """
 
 

@@ -273,7 +273,6 @@ COVERED = {
     "protocols": "test_architecture.py",
     "runs": "test_mistakes.py",
     "train_command": "test_cli.py",
-    "trained": "test_mistakes.py",
     "training": "test_recovery.py",
     "data": "data/test_readers.py",
     "data.album": "data/test_readers.py",

@@ -89,12 +89,6 @@ def test_every_damaged_file_is_found_and_the_older_checkpoint_used(tmp_path):
         shutil.copytree(good, training.folder)
         damage(places(training.folder)[0] / name, kind, where)
         checkpoint, words = newest(training.folder)
-        if (
-            (places(good)[0] / name).read_bytes() == (places(training.folder)[0] / name).read_bytes()
-            if kind != "remove"
-            else False
-        ):
-            continue
         assert checkpoint is not None
         assert checkpoint.step == 2, (name, kind)
         assert len(words) == 1

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from reverie import latent
+from reverie.data.images import Split
 from reverie.engine.noise import ItemNoise
 from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
@@ -23,9 +24,10 @@ from reverie.out import check_png, save_png
 from reverie.report import plots, sheets
 from reverie.report.sheets import Axis
 from reverie.report.theme import Name
-from reverie.trained import Trained, codes_of
+from reverie.trained import Trained, codes_of, spread
 
 Pair = tuple[float, float]
+EXAMPLES = 2000  # of a class, that an attribute's direction is made from, at most
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def sample(
 
 
 def reconstruct(trained: Trained, images: str | Path | None = None, *, n: int = 20, out: Path | None = None) -> Result:
-    """Encode and decode images: a person's own, or the first test images.
+    """Encode and decode images: a person's own, or test images, evenly spaced.
 
     Args:
         trained: a model with codes.
@@ -299,7 +301,7 @@ def _group(trained: Trained, name: str) -> Tensor:
     """The pixels of a class of the training images, or of a folder."""
     classes, train = trained.data.classes, trained.data.train
     if name in classes and train.labels is not None:
-        return train.pixels[train.labels == classes.index(name)][:2000]
+        return spread(Split(train.pixels[train.labels == classes.index(name)]), EXAMPLES).pixels
     if Path(name).exists():
         return trained.images(name, None).pixels
     raise UsageError(
@@ -314,7 +316,7 @@ def _other_group(trained: Trained, having: str, lacking: str | None) -> Tensor:
     classes, train = trained.data.classes, trained.data.train
     if having not in classes or train.labels is None:
         raise UsageError(f"Examples without the attribute are needed too: a class, or a folder; got only {having}.")
-    return train.pixels[train.labels != classes.index(having)][:2000]
+    return spread(Split(train.pixels[train.labels != classes.index(having)]), EXAMPLES).pixels
 
 
 def score(

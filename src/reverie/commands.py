@@ -98,7 +98,7 @@ def sample(
 def reconstruct(
     run: RunName, images: Path | None = None, /, *, n: Count = 20, out: Out = None, common: Common = PLAIN
 ) -> None:
-    """Encode and decode images: an image, a folder, or the first test images."""
+    """Encode and decode images: an image, a folder, or test images, evenly spaced."""
     result = _open(run, common).reconstruct(images, n=n, out=out)
     errors = result.values["squared_error_per_pixel"]
     more = {} if common.json else {"mean squared error per pixel": f"{sum(errors) / len(errors):.5f}"}
@@ -220,7 +220,7 @@ def evaluate(run: RunName, /, *, k: int = 100, n: Some = None, common: Common = 
     Args:
         run: a path, a name, or last.
         k: importance samples for each image.
-        n: the first n test images; all by default.
+        n: so many test images, evenly spaced; all by default.
         common: what every command takes.
     """
     from reverie.engine.stop import on_signals

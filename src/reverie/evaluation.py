@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from reverie.actions import Result
+from reverie.data.images import Split
 from reverie.data.views import bits_hash, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
@@ -16,7 +17,7 @@ from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
 from reverie.protocols import Autoencoder, LatentDensity
-from reverie.trained import Trained
+from reverie.trained import Trained, spread
 
 REFERENCES = 10_000  # training codes that neighbours are looked for among
 
@@ -34,7 +35,7 @@ def evaluate(
     Args:
         trained: the model.
         k: importance samples for each image, for the bound of a likelihood model.
-        n: the first n test images; all by default.
+        n: so many test images, evenly spaced; all by default.
         should_stop: asked between batches.
 
     Raises:
@@ -44,11 +45,11 @@ def evaluate(
         raise UsageError(f"--k: the number of importance samples must be at least 1; got {k}.")
     if n is not None and n < 1:
         raise UsageError(f"--n: the number of test images must be at least 1; got {n}.")
-    test = trained.images(None, n).pixels
+    test = trained.images(None, n)
     protocol = _protocol(trained, len(test))
     figures: list[Figure] = []
     if isinstance(trained.model, LatentDensity):
-        x = trained.view.still(test)
+        x = trained.view.still(test.pixels)
         stop = should_stop or never
         figures += evaluate_likelihood(trained.model, x, protocol=protocol, k=k, should_stop=stop)
     if isinstance(trained.model, Autoencoder):
@@ -63,7 +64,7 @@ def _protocol(trained: Trained, n: int) -> dict[str, str | int | float]:
         "data": data.name,
         "shape": "x".join(map(str, data.spec.shape)),
         "split": f"test of {data.split}",
-        "images": f"first {n:,} of {len(data.test):,}",
+        "images": f"{n:,} of {len(data.test):,}" + (", evenly spaced" if n < len(data.test) else ""),
         "view": "binary images" if _binary_already(trained) else trained.view.protocol,
         "data_sha256": data.fingerprint()[:16],
     }
@@ -77,21 +78,21 @@ def _binary_already(trained: Trained) -> bool:
     return trained.view.mode == "dynamic" and is_binary(trained.data.train.pixels)
 
 
-def _codes(trained: Trained, model: Autoencoder, test: Tensor, protocol: dict[str, Any]) -> list[Figure]:
+def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str, Any]) -> list[Figure]:
     """Reconstruction and separability beside principal components of the same number."""
     view, data = trained.view, trained.data
 
     def to_unit(x: Tensor) -> Tensor:
         return x if view.name in ("unit", "bits") else (x + 1) / 2
 
-    x, train = view.still(test), view.still(data.train.pixels[:REFERENCES])
+    references = spread(data.train, REFERENCES)
+    x, train = view.still(test.pixels), view.still(references.pixels)
     figures = evaluate_reconstruction(model, x, to_unit=to_unit, protocol=protocol)
     dimensions = min(model.latent, train[0].numel(), len(train) - 1)
-    baseline = {**protocol, "fitted_on": f"first {len(train):,} training images"}
+    baseline = {**protocol, "fitted_on": f"{len(train):,} of {len(data.train):,} training images, evenly spaced"}
     figures += evaluate_pca(train, x, dimensions, to_unit=to_unit, protocol=baseline)
-    labels, truth = data.train.labels, data.test.labels
-    if labels is not None and truth is not None and len(data.classes) > 1:
-        known, asked = (train, labels[: len(train)]), (x, truth[: len(x)])
+    if references.labels is not None and test.labels is not None and len(data.classes) > 1:
+        known, asked = (train, references.labels), (x, test.labels)
         neighbours = min(10, len(train))
         figures += evaluate_separability(model, known, asked, protocol=protocol, k=neighbours)
     return figures
@@ -99,7 +100,7 @@ def _codes(trained: Trained, model: Autoencoder, test: Tensor, protocol: dict[st
 
 @torch.no_grad()
 def watch(trained: Trained, items: int) -> dict[str, float]:
-    """What is looked at after each epoch, on the first test images; the first figure is a loss.
+    """What is looked at after each epoch, on test images, evenly spaced; the first figure is a loss.
 
     A likelihood model's loss is the negative elbo at one draw an image; an autoencoder's, its squared error.
     """

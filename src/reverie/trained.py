@@ -75,7 +75,7 @@ class Trained:
         return self.view.still(self.view.fix(Split(pixels, None), "test").pixels)
 
     def images(self, source: str | Path | None, count: int | None) -> Split:
-        """A person's own images in the size and channels of the model, or the first test images.
+        """A person's own images in the size and channels of the model, or test images, evenly spaced.
 
         Raises:
             DataError: the images cannot be read.
@@ -84,17 +84,25 @@ class Trained:
         if count is not None and count < 1:
             raise UsageError(f"The number of images must be at least 1; got {count}.")
         if source is None:
-            split = self.data.test
-        else:
-            channels, height, width = self.data.spec.shape
-            kinds: dict[int, Any] = {1: "grey", 3: "rgb", 4: "rgba"}
-            split = read_images(source, size=(height, width), channels=kinds[channels])
+            return spread(self.data.test, count)
+        channels, height, width = self.data.spec.shape
+        kinds: dict[int, Any] = {1: "grey", 3: "rgb", 4: "rgba"}
+        split = read_images(source, size=(height, width), channels=kinds[channels])
         labels = None if split.labels is None else split.labels[:count]
         return Split(split.pixels[:count], labels)
 
     def pixels(self, x: Tensor) -> Tensor:
         """Observations or their means as uint8 pixels."""
         return self.view.pixels(x)
+
+
+def spread(split: Split, count: int | None) -> Split:
+    """At most ``count`` images, evenly spaced: images that lie sorted by class are not all of the first."""
+    n = len(split)
+    if count is None or count >= n:
+        return split
+    places = torch.arange(count) * n // count
+    return Split(split.pixels[places], None if split.labels is None else split.labels[places])
 
 
 @torch.no_grad()
