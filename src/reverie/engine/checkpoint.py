@@ -47,7 +47,7 @@ def store(folder: Path, checkpoint: Checkpoint) -> Path:
             write(beside / name, data)
         write(beside / "MANIFEST.json", json.dumps(manifest, indent=2))
         if place.exists():
-            shutil.rmtree(place)
+            _take_away(place)
         beside.rename(place)
         sync_folder(folder)
     except OSError as error:
@@ -57,6 +57,14 @@ def store(folder: Path, checkpoint: Checkpoint) -> Path:
         shutil.rmtree(beside, ignore_errors=True)
         raise
     return place
+
+
+def _take_away(place: Path) -> None:
+    """Remove a checkpoint; it loses its name first, so that a crash never leaves a named one half removed."""
+    aside = place.with_name(f".{place.name}.{os.getpid()}.old.tmp")
+    shutil.rmtree(aside, ignore_errors=True)  # left by a crash of a process with this number
+    place.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -102,7 +110,7 @@ def rotate(folder: Path, best: int | None) -> None:
     """Remove checkpoints that are neither among the newest nor the best, and what a crash left half written."""
     for place in places(folder)[KEEP:]:
         if best is None or place.name != f"step-{best:08d}":
-            shutil.rmtree(place, ignore_errors=True)
+            _take_away(place)
     for rest in folder.glob(".step-*.tmp"):
         if rest.is_dir():
             shutil.rmtree(rest, ignore_errors=True)
