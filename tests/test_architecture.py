@@ -286,7 +286,6 @@ COVERED = {
     "data.sources": "data/test_readers.py",
     "data.stack": "data/test_readers.py",
     "data.trees": "data/test_readers.py",
-    "engine.checkpoint": "test_recovery.py",
     "engine.machine": "test_doctor.py",
     "engine.plan": "engine/test_loop.py",
     "engine.ranks": "test_recovery.py",
