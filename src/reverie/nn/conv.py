@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.errors import UsageError
+from reverie.nn.thin import ThinConv
 
 Shape = tuple[int, int, int]
 
@@ -20,6 +21,28 @@ class TransposedConv(nn.ConvTranspose2d):
         strides = self.stride, self.padding, self.output_padding, self.groups, self.dilation
         y = torch.conv_transpose2d(x, self.weight, None, *strides)  # type: ignore[arg-type]
         return y if self.bias is None else y + self.bias.to(y.dtype).view(-1, 1, 1)
+
+
+class PixelsToRow(nn.Module):
+    """Flatten with the channels of a pixel side by side, (B, C, H, W) to (B, H W C): no copy if channels are last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Flatten."""
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class RowToPixels(nn.Module):
+    """The inverse of ``PixelsToRow``: (B, H W C) to (B, C, H, W)."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Take the shape (C, H, W)."""
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give rows their shape."""
+        channels, height, width = self.shape
+        return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
@@ -42,7 +65,7 @@ def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.Conv2d(64, 64, 3, padding=1),
         nn.ReLU(inplace=True),
-        nn.Flatten(),
+        PixelsToRow(),
         nn.Linear(64 * (height // 2) * (width // 2), 32),
         nn.ReLU(inplace=True),
         nn.Linear(32, outputs),
@@ -65,10 +88,10 @@ def conv_vae_decoder(inputs: int, shape: Shape) -> nn.Sequential:
     decoder = nn.Sequential(
         nn.Linear(inputs, half[0] * half[1] * half[2]),
         nn.ReLU(inplace=True),
-        nn.Unflatten(1, half),
+        RowToPixels(half),
         TransposedConv(64, 32, 3, stride=2, padding=1, output_padding=1),
         nn.ReLU(inplace=True),
-        nn.Conv2d(32, channels, 3, padding=1),
+        ThinConv(32, channels),
     )
     _glorot(decoder)
     return decoder
