@@ -50,12 +50,12 @@ Which 10,000 they are stands in the protocol of the row.
 """
 
 
-def measure(name: str) -> dict:
-    """Train and evaluate one row."""
+def measure(name: str, threads: int = 0) -> dict:
+    """Train and evaluate one row; 0 threads takes the cores that are free."""
     recipe, settings = ROWS[name]
     with tempfile.TemporaryDirectory() as runs, telling() as report:
         began = time.monotonic()
-        run = reverie.train(recipe, runs=runs, report=report, **settings)
+        run = reverie.train(recipe, runs=runs, report=report, threads=threads, **settings)
         trained = time.monotonic() - began
         began = time.monotonic()
         figures = Run(run.folder).evaluate(k=K).figures
@@ -144,6 +144,7 @@ def main() -> None:
     """Measure, write down, render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=list(ROWS), default=list(ROWS))
+    parser.add_argument("--threads", type=int, default=0, help="0 takes the cores that are free")
     parser.add_argument("--render", action="store_true", help="only render the page")
     arguments = parser.parse_args()
     if not arguments.render:
@@ -151,7 +152,7 @@ def main() -> None:
             raise SystemExit("REVERIE_DATA must name the folder of data sets")
         for name in arguments.only:
             with RESULTS.open("a") as file:
-                file.write(json.dumps(measure(name)) + "\n")
+                file.write(json.dumps(measure(name, arguments.threads)) + "\n")
             render()
     render()
 
