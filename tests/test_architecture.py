@@ -19,6 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {"errors"}
 TOOLS = {"protocols", *GROUND}
+SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report"}
 RUN = {"training", "runs", "finish", "actions", "evaluation", "trained", "out"}
 DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export"}
@@ -33,15 +34,16 @@ MAY = {
     "pages": {"arguments", *GROUND},
     "data": TOOLS,
     "distributions": TOOLS,
+    "priors": {"distributions", *TOOLS},
     "nn": TOOLS,
     "transforms": TOOLS,
     "objectives": {"distributions", *TOOLS},
-    "models": {"objectives", "distributions", "nn", "transforms", "arguments", *TOOLS},
+    "models": {"objectives", "distributions", "priors", "nn", "transforms", "arguments", *TOOLS},
     "latent": TOOLS,
     "report": {"files", *GROUND},
     "engine": {"data", "files", *TOOLS},
     "metrics": {"engine", "objectives", "distributions", "data", *TOOLS},
-    "recipes": {"models", "engine", "data", "nn", "distributions", "objectives", "arguments", *TOOLS},
+    "recipes": {"models", "engine", "data", "nn", "transforms", "priors", *SCIENCE},
     "config": {"recipes", "arguments", *GROUND},
     **dict.fromkeys(RUN, RUN | BELOW_RUN),
     **dict.fromkeys(DOOR, DOOR | RUN | BELOW_RUN),

@@ -15,6 +15,7 @@ from reverie.distributions import (
     Point,
     SharedGaussian,
     SharedLogistic,
+    Transformed,
     standard_normal_log_prob,
     unit_gaussian,
     upcast,
@@ -254,3 +255,21 @@ def test_support_says_which_values_have_probabilities():
     assert supports["gaussian"] == "continuous"
     assert supports["logistic"] == "256 levels"
     assert set(supports.values()) == set(distributions.Support.__args__)
+
+
+class Affine:
+    """A flow with a known determinant: z = a z0 + h."""
+
+    def __call__(self, z, context):
+        return 3.0 * z + context, torch.full(z.shape[:2], z.shape[2] * math.log(3.0), dtype=z.dtype)
+
+
+def test_a_transformed_gaussian_is_the_gaussian_that_an_affine_flow_makes():
+    base = Gaussian(torch.randn(4, 2, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64))
+    context = torch.randn(4, 2, dtype=torch.float64)
+    posterior = Transformed(base, Affine(), context)
+    z, log_q = posterior.draw(ItemNoise(("draw",), range(4)), 5)
+    mean, deviation = 3 * base.mean + context, 3 * (0.5 * base.log_variance).exp()
+    oracle = torch.distributions.Normal(mean[:, None], deviation[:, None]).log_prob(z).sum(-1)
+    torch.testing.assert_close(log_q, oracle)
+    torch.testing.assert_close(posterior.mean, mean)

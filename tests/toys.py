@@ -16,13 +16,14 @@ from reverie.engine.ranks import World
 from reverie.engine.turn import Job
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
+from reverie.priors import StandardNormal
 from reverie.protocols import Batch, Loss, Noise
 
 SHAPE = (1, 4, 4)
 
 
 def tiny_vae() -> VAE:
-    return VAE(mlp_encoder(SHAPE, (8,), 4), mlp_decoder(2, (8,), SHAPE), unit_gaussian, latent=2)
+    return VAE(mlp_encoder(SHAPE, (8,), 4), mlp_decoder(2, (8,), SHAPE), unit_gaussian, StandardNormal(2))
 
 
 class ToyGame(nn.Module):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from reverie import latent
 from reverie.data.images import Split
+from reverie.distributions import Gaussian
 from reverie.engine.noise import ItemNoise
 from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
@@ -213,7 +214,8 @@ def traverse(
     Args:
         trained: a model with codes.
         image: the number of a test image, or an image file.
-        dimensions: which numbers; by default the ten with the largest divergence from the prior.
+        dimensions: which numbers; by default the ten with the largest divergence from the prior, or, where that is not
+            known in closed form, the largest variance over images.
         span: from -span to span.
         steps: pictures a row.
         out: a PNG to write instead of the run's own.
@@ -222,12 +224,14 @@ def traverse(
     if steps < 2 or not span > 0:
         raise UsageError(f"A traversal needs at least 2 steps and a span above 0; got {steps} and {span:g}.")
     with torch.no_grad():
-        divergence = model.encode(trained.observe(trained.data.test.pixels[:500])).kl().mean(0)
-    chosen = list(dimensions) if dimensions else latent.informative(divergence)[:10].tolist()
+        posterior = model.encode(trained.observe(trained.data.test.pixels[:500]))
+        use = posterior.kl().mean(0) if isinstance(posterior, Gaussian) else posterior.mean.var(0)
+    unit = "nats" if isinstance(posterior, Gaussian) else "variance"
+    chosen = list(dimensions) if dimensions else latent.informative(use)[:10].tolist()
     values = torch.linspace(-span, span, steps)
     code = codes_of(trained, one_image(trained, image), "traverse")[0]
     images = trained.pixels(decode_means(model, latent.traversals(code, chosen, values))).flatten(0, 1)
-    rows = [f"z{d}" + (f"  {divergence[d]:.2f} nats" if divergence[d].isfinite() else "") for d in chosen]
+    rows = [f"z{d}" + (f"  {use[d]:.2f} {unit}" if use[d].isfinite() else "") for d in chosen]
     columns = [f"{value:+.1f}" for value in values.tolist()]
     caption = f"{trained.name}, the code of image {image} with one number changed in each row"
     files = _save(
@@ -236,7 +240,7 @@ def traverse(
         out,
         lambda t: sheets.sheet(images, title="Traversals", caption=caption, columns=columns, rows=rows, theme=t),
     )
-    return Result(files, images, values={"kl": divergence.tolist()})
+    return Result(files, images, values={"kl" if unit == "nats" else "variance": use.tolist()})
 
 
 def codes(trained: Trained, *, n: int = 5000, out: Path | None = None) -> Result:

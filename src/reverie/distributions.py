@@ -127,6 +127,34 @@ class Gaussian:
 
 
 @dataclass(frozen=True)
+class Transformed:
+    """A Gaussian pushed through a flow: ``z = f(z_0, h)``, ``log q(z) = log q_0(z_0) - log |det df/dz_0|``.
+
+    Source: Rezende and Mohamed 2015, 1505.05770.
+
+    Args:
+        base: of z_0, (B, D).
+        flow: from z_0 (B, K, D) and h (B, 1, C) to z (B, K, D) and the log-determinant (B, K).
+        context: h, what the flow is told about the example, (B, C).
+    """
+
+    base: Gaussian
+    flow: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    context: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Where the flow takes the base's mean, (B, D): a point of the posterior's mass, not its mean."""
+        return self.flow(upcast(self.base.mean).unsqueeze(1), self.context.unsqueeze(1))[0].squeeze(1)
+
+    def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
+        """Draw K codes for each example, (B, K, D), with their log-density, (B, K)."""
+        start, log_q = self.base.draw(noise, k)
+        z, log_determinant = self.flow(start, self.context.unsqueeze(1))
+        return z, log_q - log_determinant
+
+
+@dataclass(frozen=True)
 class DiscretizedLogistic:
     """Independent values on the 256 levels -1, -1 + 2/255, ..., 1 of 8-bit pixels.
 

@@ -114,10 +114,11 @@ def watch(trained: Trained, items: int) -> dict[str, float]:
 
 
 def _watched(model: Any, x: Tensor, noise: Any) -> dict[str, Tensor]:
-    if isinstance(model, LatentDensity) and isinstance(model, Autoencoder):
-        posterior = model.encode(x)
-        z, _ = posterior.draw(noise)
-        likelihood, kl = model.decode(z.squeeze(1)).log_prob(x), posterior.kl().sum(1)
+    if isinstance(model, LatentDensity):
+        inferred = model.infer(x)
+        likelihood, ratio = (weights.squeeze(1) for weights in model.log_weights(x, inferred, noise, 1))
+        exact = model.divergence(inferred)
+        kl = -ratio if exact is None else exact.sum(1)
         return {"test_loss": kl - likelihood, "test_reconstruction": -likelihood, "test_kl": kl}
     if isinstance(model, Autoencoder):
         restored = model.decode(model.encode(x).mean).mean

@@ -27,6 +27,7 @@ class Batch(NamedTuple):
     x: Tensor  # (B, ...) observations as the recipe's view makes them
     label: Tensor | None = None  # (B,) int64, where the data has classes
     state: Any = None  # what the last turn carried over: a tensor, or a tuple of tensors (recurrent models)
+    progress: float = 1.0  # how much of the budget is spent, 0 to 1: for weights that change in training
 
 
 class Loss(NamedTuple):
@@ -61,7 +62,6 @@ class Posterior(Protocol):
     @property
     def mean(self) -> Tensor: ...  # (B, D)
     def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]: ...  # z (B, K, D), log q(z|x) (B, K)
-    def kl(self) -> Tensor: ...  # (B, D) KL(q || N(0, I)) per dimension, exact or from one draw
 
 
 @runtime_checkable
@@ -105,8 +105,8 @@ class LatentDensity(Protocol):
 
     def infer(self, x: Tensor) -> Any: ...  # whatever is computed once per example
     def log_weights(self, x: Tensor, inferred: Any, noise: Noise, k: int) -> tuple[Tensor, Tensor]: ...
-
     # log p(x|z) and log p(z) - log q(z|x), each (B, K); their sum is log w
+    def divergence(self, inferred: Any) -> Tensor | None: ...  # exact KL(q || prior), (B, parts); None: only draws tell
 
 
 @runtime_checkable

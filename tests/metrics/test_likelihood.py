@@ -14,6 +14,7 @@ from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.models.autoencoder import Autoencoder
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
+from reverie.priors import StandardNormal
 
 SHAPE = (1, 3, 4)
 PROTOCOL = {"data": "noise", "split": "test"}
@@ -25,7 +26,9 @@ def _seeded():
 
 
 def vae(observation=Bernoulli, latent=3):
-    return VAE(mlp_encoder(SHAPE, [8], 2 * latent), mlp_decoder(latent, [8], SHAPE), observation, latent=latent)
+    return VAE(
+        mlp_encoder(SHAPE, [8], 2 * latent), mlp_decoder(latent, [8], SHAPE), observation, StandardNormal(latent)
+    )
 
 
 def bits(n):
@@ -51,6 +54,9 @@ class Known(nn.Module):
     def log_weights(self, x, inferred, noise, k):
         z = noise.normal("z", (len(x), k, 2))
         return -5 - self.a * z[..., 0] + inferred[:, None], -2 + self.b * z[..., 1]
+
+    def divergence(self, inferred):
+        return None
 
 
 def test_figures_of_given_weights():

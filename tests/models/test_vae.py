@@ -15,7 +15,8 @@ from reverie.errors import UsageError
 from reverie.models.vae import VAE
 from reverie.nn.conv import conv_vae_decoder, conv_vae_encoder
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
-from reverie.objectives.elbo import elbo
+from reverie.objectives.elbo import Bound, elbo
+from reverie.priors import StandardNormal, VampPrior
 
 D, L = 6, 2  # pixels and latent dimensions of the linear model
 VARIANCE = 0.3
@@ -46,7 +47,7 @@ def linear_gaussian():
     to_mean = torch.linalg.solve(m, w.T)
     log_variance = torch.log(VARIANCE / m.diagonal())
     encoder = linear(torch.cat([to_mean, torch.zeros_like(to_mean)]), torch.cat([-to_mean @ centre, log_variance]))
-    model = VAE(encoder, linear(w, centre), SharedGaussian(), latent=L).double()
+    model = VAE(encoder, linear(w, centre), SharedGaussian(), StandardNormal(L)).double()
     nn.init.constant_(model.observation.log_variance, math.log(VARIANCE))
     covariance = w @ w.T + VARIANCE * torch.eye(D, dtype=torch.float64)
     return model, torch.distributions.MultivariateNormal(centre, covariance).log_prob, w
@@ -58,7 +59,7 @@ def images(n, d=D):
 
 def tiny(shape=(1, 4, 4), observation=Bernoulli, latent=2, beta=1.0):
     encoder, decoder = mlp_encoder(shape, [8], 2 * latent), mlp_decoder(latent, [8], shape)
-    return VAE(encoder, decoder, observation, latent=latent, beta=beta)
+    return VAE(encoder, decoder, observation, StandardNormal(latent), objective=Bound(beta=beta))
 
 
 def bits(*shape, seed=0):
@@ -201,7 +202,7 @@ class LeftHalf(nn.Module):
 def test_a_picture_tiled_twice_costs_twice_and_copies_cost_the_same():
     model, x, noise = tiny().double(), bits(1, 1, 4, 4).double(), ItemNoise(("a",), [0])
     once = model.loss("vae", protocols.Batch(x), noise)
-    wide = VAE(nn.Sequential(LeftHalf(), model.encoder), model.decoder, twice, latent=2)
+    wide = VAE(nn.Sequential(LeftHalf(), model.encoder), model.decoder, twice, StandardNormal(2))
     tiled = wide.loss("vae", protocols.Batch(torch.cat([x, x], -1)), noise)
     torch.testing.assert_close(tiled.logs["reconstruction"], 2 * once.logs["reconstruction"])
     torch.testing.assert_close(tiled.logs["kl"], once.logs["kl"])
@@ -211,7 +212,7 @@ def test_a_picture_tiled_twice_costs_twice_and_copies_cost_the_same():
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 12, 20)])
 def test_the_convolutional_vae_learns_everywhere(shape):
-    model = VAE(conv_vae_encoder(shape, 4), conv_vae_decoder(2, shape), Bernoulli, latent=2)
+    model = VAE(conv_vae_encoder(shape, 4), conv_vae_decoder(2, shape), Bernoulli, StandardNormal(2))
     model.loss("vae", protocols.Batch(bits(4, *shape)), StepNoise(("a",), 0, 4)).value.mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
@@ -220,7 +221,7 @@ def test_the_convolutional_vae_learns_everywhere(shape):
 def test_bfloat16_networks_cost_almost_what_float64_ones_do(observe):
     """On 32 images the cost differs by at most 0.06 % (measured over five seeds); 0.1 % is allowed."""
     shape, noise = (1, 28, 28), StepNoise(("a",), 0, 32)
-    model = VAE(mlp_encoder(shape, [400], 40), mlp_decoder(20, [400], shape), observe(), latent=20)
+    model = VAE(mlp_encoder(shape, [400], 40), mlp_decoder(20, [400], shape), observe(), StandardNormal(20))
     x = bits(32, *shape)
     with torch.no_grad():
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -259,3 +260,95 @@ def test_a_state_dict_is_plain_and_comes_back():
     twin.load_state_dict(model.state_dict())
     noise = ItemNoise(("a",), range(3))
     assert torch.equal(model.log_prob(x, noise).value, twin.log_prob(x, noise).value)
+
+
+class Shift(nn.Module):
+    """The flow z = 2 z0 + h."""
+
+    def forward(self, z, context):
+        return 2 * z + context, torch.full(z.shape[:2], z.shape[2] * math.log(2.0), dtype=z.dtype)
+
+
+def with_flow(**options):
+    return VAE(
+        mlp_encoder((1, 2, 2), [8], 6), mlp_decoder(2, [8], (1, 2, 2)), Bernoulli, StandardNormal(2), **options
+    ).double()
+
+
+def test_a_flow_is_told_what_the_encoder_says_and_its_bound_is_that_of_its_own_density():
+    model, x = with_flow(flow=Shift()), bits(3, 1, 2, 2).double()
+    mean, log_variance, context = model.encoder(x).chunk(3, 1)
+    q = torch.distributions.Normal((2 * mean + context)[:, None], 2 * (0.5 * log_variance).exp()[:, None])
+    noise = ItemNoise(("flow",), range(3))
+    z, _ = model.encode(x).draw(noise, 4)
+    likelihood, ratio = model.log_weights(x, model.infer(x), noise, 4)
+    prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(-1)
+    torch.testing.assert_close(ratio, prior - q.log_prob(z).sum(-1))
+    torch.testing.assert_close(likelihood, model.decode(z.flatten(0, 1)).log_prob(x.repeat_interleave(4, 0)).view(3, 4))
+    assert model.divergence(model.infer(x)) is None
+
+
+def test_the_loss_with_a_flow_is_minus_the_log_weight_of_its_draw():
+    model, x = with_flow(flow=Shift()), bits(3, 1, 2, 2).double()
+    noise = StepNoise((0,), 0, 3)
+    likelihood, ratio = model.log_weights(x, model.infer(x), noise, 1)
+    loss = model.loss("vae", protocols.Batch(x), noise)
+    torch.testing.assert_close(loss.value, -(likelihood + ratio).squeeze(1))
+    torch.testing.assert_close(loss.logs["kl"], -ratio.squeeze(1).detach())
+
+
+def test_importance_weighted_training_has_the_gradient_of_the_logarithm_of_the_mean():
+    x, noise = bits(3, 1, 4, 4), StepNoise((0,), 0, 3)
+    model = tiny()
+    model.objective = Bound(k=5)
+    likelihood, ratio = model.log_weights(x, model.infer(x), noise, 5)
+    bound = torch.log(torch.exp(likelihood + ratio).mean(1))
+    loss = model.loss("vae", protocols.Batch(x), noise).value
+    torch.testing.assert_close(loss, -bound)
+    weights = list(model.parameters())
+    ours, theirs = torch.autograd.grad(loss.sum(), weights), torch.autograd.grad(-bound.sum(), weights)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_warm_up_weighs_the_divergence_in_training_and_never_in_a_figure():
+    x, noise = bits(3, 1, 4, 4), StepNoise((0,), 0, 3)
+    model = tiny()
+    model.objective = Bound(warmup=0.5)
+    whole, half, none = (model.loss("vae", protocols.Batch(x, progress=p), noise) for p in (0.7, 0.25, 0.0))
+    torch.testing.assert_close(none.value, whole.logs["reconstruction"])
+    torch.testing.assert_close(half.value, whole.logs["reconstruction"] + 0.5 * whole.logs["kl"])
+    torch.testing.assert_close(whole.value, whole.logs["reconstruction"] + whole.logs["kl"])
+    items = ItemNoise(("figure",), range(3))
+    plain = tiny()
+    plain.load_state_dict(model.state_dict())
+    assert torch.equal(model.log_prob(x, items, k=3).value, plain.log_prob(x, items, k=3).value)
+
+
+def test_free_bits_raise_what_is_paid_and_not_what_is_told():
+    x, noise = bits(3, 1, 4, 4), StepNoise((0,), 0, 3)
+    model = tiny()
+    before = model.loss("vae", protocols.Batch(x), noise)
+    model.objective = Bound(floor=100.0)
+    after = model.loss("vae", protocols.Batch(x), noise)
+    torch.testing.assert_close(after.value, before.logs["reconstruction"] + 200.0)
+    torch.testing.assert_close(after.logs["kl"], before.logs["kl"])
+
+
+def test_a_prior_of_its_own_takes_part_in_every_weight():
+    model = VAE(
+        mlp_encoder((1, 2, 2), [8], 4), mlp_decoder(2, [8], (1, 2, 2)), Bernoulli,
+        VampPrior(torch.rand(3, 1, 2, 2), 2),
+    )  # fmt: skip
+    x, noise = bits(3, 1, 2, 2), ItemNoise(("vamp",), range(3))
+    q = model.infer(x)
+    z, log_q = q.draw(noise, 4)
+    _, ratio = model.log_weights(x, q, noise, 4)
+    torch.testing.assert_close(ratio, model.prior.given(model.encode).log_prob(z) - log_q)
+    assert model.divergence(q) is None
+    assert model.sample(5, ItemNoise(("sample",), range(5))).shape == (5, 1, 2, 2)
+
+
+def test_importance_weighting_with_a_beta_is_refused():
+    with pytest.raises(UsageError, match="beta at 1"):
+        Bound(k=5, beta=2.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from reverie.objectives.elbo import LogMeanExp, elbo, importance_bound
+from reverie.objectives.elbo import LogMeanExp, elbo, free_bits, importance_bound
 
 
 def weights(*shape, scale=1.0):
@@ -89,3 +89,12 @@ def test_nothing_hides_a_nan():
 def test_no_draws_have_no_mean():
     with pytest.raises(ValueError, match="no log-weights"):
         LogMeanExp().bound()
+
+
+def test_free_bits_put_a_floor_under_the_mean_of_each_part():
+    kl = torch.tensor([[0.1, 2.0, 0.6], [0.3, 0.0, 0.4]], requires_grad=True)
+    paid = free_bits(kl, 0.5)
+    assert paid.mean().item() == pytest.approx(0.5 + 1.0 + 0.5)
+    (gradient,) = torch.autograd.grad(paid.mean(), kl)
+    torch.testing.assert_close(gradient, torch.tensor([[0.0, 0.5, 0.0], [0.0, 0.5, 0.0]]))
+    torch.testing.assert_close(free_bits(kl, 0.0), kl.sum(1))

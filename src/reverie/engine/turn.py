@@ -108,7 +108,7 @@ def _share(job: Job, turn: Turn, rows: Tensor, parameters: list[nn.Parameter], s
     pixels, label = job.images.take(rows)
     with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision == "bf16", cache_enabled=False):
         x = plan.view(pixels, noise)
-        loss = plan.model.loss(turn.player, Batch(x, label, state), noise)
+        loss = plan.model.loss(turn.player, Batch(x, label, state, min(1.0, turn.step / job.steps)), noise)
         mean = loss.value.float().sum() / total
     found = torch.autograd.grad(mean, parameters, allow_unused=True)
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]

@@ -27,7 +27,8 @@ class _Measured:
     """What is known of each of N images, in nats, float64."""
 
     log_likelihood: Tensor  # (N,) mean of log p(x|z) over the draws
-    kl: Tensor  # (N, D) exact, or (N, 1) from the draws
+    kl: Tensor  # (N, parts) exact, or (N, 1) from the draws
+    exact: bool  # whether kl is exact
     bound: Tensor  # (N,) importance-weighted, K draws
     effective: Tensor  # (N,) effective number of draws
     means: Tensor  # (N, D) of the posterior, or (N, 0)
@@ -98,26 +99,29 @@ def _measure(model: LatentDensity, x: Tensor, noise: ItemNoise, k: int, chunk: i
         given_z, of_z = given_z.double().cpu(), of_z.double().cpu()
         weights.add(given_z + of_z)
         likelihood, ratio = likelihood + given_z.sum(1), ratio + of_z.sum(1)
-    kl, means = _posterior(inferred, -ratio / weights.count)
-    return _Measured(likelihood / weights.count, kl, weights.bound(), weights.effective_sample_size(), means)
-
-
-def _posterior(inferred: object, drawn_kl: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the divergence and the mean of a posterior that tells them; else the divergence of the draws."""
-    if isinstance(inferred, Posterior):
-        return inferred.kl().double().cpu(), inferred.mean.double().cpu()
-    return drawn_kl.unsqueeze(1), drawn_kl.new_empty(len(drawn_kl), 0)
+    exact = model.divergence(inferred)
+    kl = (-ratio / weights.count).unsqueeze(1) if exact is None else exact.double().cpu()
+    means = inferred.mean.double().cpu() if isinstance(inferred, Posterior) else likelihood.new_empty(len(x), 0)
+    effective = weights.effective_sample_size()
+    return _Measured(likelihood / weights.count, kl, exact is not None, weights.bound(), effective, means)
 
 
 def _joined(parts: list[_Measured]) -> _Measured:
-    return _Measured(*(torch.cat(column) for column in zip(*(vars(part).values() for part in parts), strict=True)))
+    return _Measured(
+        torch.cat([part.log_likelihood for part in parts]),
+        torch.cat([part.kl for part in parts]),
+        parts[0].exact,
+        torch.cat([part.bound for part in parts]),
+        torch.cat([part.effective for part in parts]),
+        torch.cat([part.means for part in parts]),
+    )
 
 
 def _figures(measured: _Measured, x: Tensor, k: int, protocol: Protocol) -> list[Figure]:
     unit = _unit(x, protocol)
     kl = measured.kl.sum(1)
     drawn = f"mean over {k} draws an image"
-    exact = "KL in closed form" if measured.means.shape[1] else "KL from the draws"
+    exact = "KL in closed form" if measured.exact else "KL from the draws"
     weighted = {**protocol, "K": k}
     figures = [
         mean_figure("elbo", measured.log_likelihood - kl, unit, protocol, f"lower bound; {drawn}, {exact}"),

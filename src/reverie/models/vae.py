@@ -4,21 +4,27 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
+from reverie.distributions import Gaussian, Observation, Transformed, upcast
 from reverie.errors import UsageError
-from reverie.objectives.elbo import elbo, importance_bound
+from reverie.objectives.elbo import Bound, importance_bound
+from reverie.priors import CodeDensity, Prior, StandardNormal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
 
 class VAE(nn.Module):
-    """``p(x) = int p(x|z) N(z; 0, I) dz``, learned with a Gaussian posterior ``q(z|x) = N(m(x), s(x)^2)``.
+    """``p(x) = int p(x|z) p(z) dz``, learned with a posterior q(z|x) that an encoder names.
+
+    The posterior is a Gaussian ``N(m(x), s(x)^2)``, or that Gaussian pushed through a flow; the prior is standard
+    normal unless another is given.
 
     Args:
-        encoder: (B, C, H, W) to (B, 2 D), the mean and the log-variance of the posterior.
+        encoder: (B, C, H, W) to (B, 2 D + H), the mean and the log-variance of the Gaussian, and H numbers that the
+            flow is told; H is 0 without a flow.
         decoder: codes (B, D) to what the observation takes, (B, C, H, W).
         observation: from the decoder's output to p(x|z); a module, where it has parameters of its own.
-        latent: D.
-        beta: weight of the divergence (Higgins et al. 2017); 1 is the likelihood's bound.
+        prior: p(z); knows the number of dimensions D.
+        flow: from (B, K, D) and context (B, 1, H) to (B, K, D) and log-determinants (B, K).
+        objective: which bound is trained.
     """
 
     def __init__(
@@ -26,17 +32,20 @@ class VAE(nn.Module):
         encoder: nn.Module,
         decoder: nn.Module,
         observation: Observation,
+        prior: Prior,
         *,
-        latent: int,
-        beta: float = 1.0,
+        flow: nn.Module | None = None,
+        objective: Bound | None = None,
     ) -> None:
         """Take the parts."""
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.observation = observation
-        self.latent = latent
-        self.beta = beta
+        self.prior = prior
+        self.flow = flow
+        self.objective = objective or Bound()
+        self.latent = prior.latent
 
     @property
     def players(self) -> Mapping[str, nn.Module]:
@@ -49,17 +58,31 @@ class VAE(nn.Module):
         return {"vae": 1}
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
-        """``-(log p(x|z) - beta KL(q || p))`` at one reparameterised draw, the KL being exact, (B,)."""
-        posterior = self.encode(batch.x)
-        log_likelihood = self.decode(posterior.sample(noise, "z")).log_prob(batch.x)
-        kl = posterior.kl().sum(1)
-        logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach()}
-        return Loss(-elbo(log_likelihood, kl, self.beta), logs)
+        """Minus the bound, (B,): the ELBO ``log p(x|z) - beta KL(q || p)`` at one draw, or the bound of k draws."""
+        inferred = self.infer(batch.x)
+        if (k := self.objective.k) > 1:
+            log_likelihood, log_ratio = self.log_weights(batch.x, inferred, noise, k)
+            logs = {"reconstruction": -log_likelihood.detach().mean(1), "kl": -log_ratio.detach().mean(1)}
+            return Loss(-importance_bound(log_likelihood + log_ratio), logs)
+        z, kl = self._draw(inferred, noise)
+        log_likelihood = self.decode(z).log_prob(batch.x)
+        logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach().sum(1)}
+        return Loss(-self.objective.of(log_likelihood, kl, batch.progress), logs)
 
-    def encode(self, x: Tensor) -> Gaussian:
+    def _draw(self, inferred: Gaussian | Transformed, noise: Noise) -> tuple[Tensor, Tensor]:
+        """A code for each example, (B, D), and the divergence: exact, (B, D), or at that code, (B, 1)."""
+        exact = self.divergence(inferred)
+        if exact is not None and isinstance(inferred, Gaussian):
+            return inferred.sample(noise, "z"), exact
+        z, log_q = inferred.draw(noise)
+        return z.squeeze(1), log_q - self._prior().log_prob(z)
+
+    def encode(self, x: Tensor) -> Gaussian | Transformed:
         """The posterior q(z|x)."""
-        mean, log_variance = upcast(self.encoder(x)).chunk(2, 1)
-        return Gaussian(mean, log_variance)
+        d = self.latent
+        mean, log_variance, context = upcast(self.encoder(x)).tensor_split((d, 2 * d), 1)
+        base = Gaussian(mean, log_variance)
+        return base if self.flow is None else Transformed(base, self.flow, context)
 
     def decode(self, z: Tensor) -> Distribution:
         """The distribution p(x|z) of each code."""
@@ -78,8 +101,7 @@ class VAE(nn.Module):
         if not temperature >= 0:
             raise UsageError(f"The temperature must be at least 0; got {temperature}.")
         parameter = next(self.decoder.parameters())
-        z = temperature * noise.normal("z", (n, self.latent)).to(parameter)
-        return self.decode(z).mean
+        return self.decode(self._prior().sample(n, noise, temperature).to(parameter)).mean
 
     def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1) -> LogProb:
         """The importance-weighted bound of log p(x) with k draws (Burda et al. 2016, 1509.00519), (B,).
@@ -92,12 +114,21 @@ class VAE(nn.Module):
         log_likelihood, log_ratio = self.log_weights(x, self.infer(x), noise, k)
         return LogProb(importance_bound(log_likelihood + log_ratio), "bound")
 
-    def infer(self, x: Tensor) -> Gaussian:
+    def infer(self, x: Tensor) -> Gaussian | Transformed:
         """The posterior, which importance weights are drawn from any number of times."""
         return self.encode(x)
 
-    def log_weights(self, x: Tensor, inferred: Gaussian, noise: Noise, k: int) -> tuple[Tensor, Tensor]:
+    def log_weights(self, x: Tensor, inferred: Gaussian | Transformed, noise: Noise, k: int) -> tuple[Tensor, Tensor]:
         """``log p(x|z)`` and ``log p(z) - log q(z|x)`` at k draws, each (B, K); their sum is log w."""
         z, log_q = inferred.draw(noise, k)
         log_likelihood = self.decode(z.flatten(0, 1)).log_prob(x.repeat_interleave(k, 0))
-        return log_likelihood.view(-1, k), standard_normal_log_prob(z) - log_q
+        return log_likelihood.view(-1, k), self._prior().log_prob(z) - log_q
+
+    def divergence(self, inferred: Gaussian | Transformed) -> Tensor | None:
+        """``KL(q || p)`` of each dimension, (B, D), where posterior and prior are normal; else None."""
+        if isinstance(inferred, Gaussian) and isinstance(self.prior, StandardNormal):
+            return inferred.kl()
+        return None
+
+    def _prior(self) -> CodeDensity:
+        return self.prior.given(self.encode)

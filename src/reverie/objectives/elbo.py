@@ -1,9 +1,12 @@
 """Lower bounds of the log-likelihood, per example, in nats."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from reverie.errors import UsageError
 
 
 def elbo(log_likelihood: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
@@ -27,6 +30,58 @@ def elbo(log_likelihood: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
         shapes = f"{tuple(log_likelihood.shape)} and {tuple(kl.shape)}"
         raise ValueError(f"log_likelihood and kl must have one shape (B,); got {shapes}")
     return log_likelihood - beta * kl
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Which bound a latent-variable model is trained on. Reported figures know nothing of it.
+
+    Args:
+        beta: weight of the divergence (Higgins et al. 2017); 1 is the likelihood's bound.
+        floor: under the divergence, nats, of each of its parts: free bits (Kingma et al. 2016, 1606.04934).
+        warmup: part of the budget over which the divergence's weight rises from 0 to ``beta`` (Sonderby et al.
+            2016, 1602.02282).
+        k: draws of the importance-weighted bound (Burda et al. 2016, 1509.00519); 1 is the evidence lower bound.
+
+    Raises:
+        UsageError: several draws together with a beta, a floor or a warm-up, which belong to the evidence lower bound.
+    """
+
+    beta: float = 1.0
+    floor: float = 0.0
+    warmup: float = 0.0
+    k: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        if self.k > 1 and (self.beta != 1 or self.floor or self.warmup):
+            raise UsageError(
+                f"The importance-weighted bound of {self.k} draws has no separate divergence to weigh: leave beta at "
+                "1, and free bits and warm-up at 0, or train with 1 draw."
+            )
+
+    def of(self, log_likelihood: Tensor, kl: Tensor, progress: float) -> Tensor:
+        """The weighed evidence lower bound of each example, (B,), from log p(x|z), (B,), and KL, (B, parts)."""
+        paid = free_bits(kl, self.floor) if self.floor else kl.sum(1)
+        rise = min(1.0, progress / self.warmup) if self.warmup else 1.0
+        return elbo(log_likelihood, paid, self.beta * rise)
+
+
+def free_bits(kl: Tensor, nats: float) -> Tensor:
+    """The divergence with a floor under the batch's mean of each part: ``sum_j max(nats, mean_B KL_j)``.
+
+    A part below its floor gets no gradient, so that early training does not switch it off. This is an objective of
+    training and never a reported figure. The mean is that of the rows given: with ranks, of each rank's share.
+    Source: Kingma et al. 2016, 1606.04934, equation 15.
+
+    Args:
+        kl: (B, parts).
+        nats: the floor of each part; 0 leaves the divergence as it is, where no part is negative.
+
+    Returns:
+        (B,), whose mean is the sum above.
+    """
+    return torch.where(kl.mean(0) > nats, kl, torch.full_like(kl, nats)).sum(1)
 
 
 def importance_bound(log_weights: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from reverie.data import ImageSpec
 from reverie.engine.plan import Plan, cosine
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
+from reverie.objectives.elbo import Bound
+from reverie.priors import StandardNormal
 from reverie.recipes._parts import Binarise, Likelihood, adam, observe
 
 DATA = "cifar10"
@@ -46,7 +48,7 @@ def run(
     encoder = mlp_encoder(data.shape, (hidden,), 2 * latent)
     decoder = mlp_decoder(latent, (hidden,), data.shape)
     return Plan(
-        model=VAE(encoder, decoder, observation, latent=latent, beta=beta),
+        model=VAE(encoder, decoder, observation, StandardNormal(latent), objective=Bound(beta=beta)),
         view=view,
         optimizers={"vae": adam(rate)},
         schedule=cosine(),

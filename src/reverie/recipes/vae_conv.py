@@ -19,6 +19,8 @@ from reverie.data import ImageSpec
 from reverie.engine.plan import Plan, cosine
 from reverie.models.vae import VAE
 from reverie.nn.conv import conv_vae_decoder, conv_vae_encoder
+from reverie.objectives.elbo import Bound
+from reverie.priors import StandardNormal
 from reverie.recipes._parts import Binarise, Likelihood, adam, observe, rmsprop
 
 DATA = "mnist"
@@ -59,8 +61,8 @@ def run(
         conv_vae_encoder(data.shape, 2 * latent),
         conv_vae_decoder(latent, data.shape),
         observation,
-        latent=latent,
-        beta=beta,
+        StandardNormal(latent),
+        objective=Bound(beta=beta),
     )
     plane = (
         {"manifold": {"points": (15, 15), "x": (0.05, 0.95), "y": (0.05, 0.95), "kind": "probability"}}

@@ -14,6 +14,8 @@ from reverie.data import ImageSpec
 from reverie.engine.plan import Plan, cosine
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
+from reverie.objectives.elbo import Bound
+from reverie.priors import StandardNormal
 from reverie.recipes._parts import Binarise, Likelihood, adam, observe
 
 DATA = "fashion-mnist"
@@ -52,7 +54,7 @@ def run(
         {"manifold": {"points": (30, 30), "x": (-4.0, 4.0), "y": (-4.0, 4.0), "kind": "linear"}} if latent > 1 else {}
     )
     return Plan(
-        model=VAE(encoder, decoder, observation, latent=latent, beta=beta),
+        model=VAE(encoder, decoder, observation, StandardNormal(latent), objective=Bound(beta=beta)),
         view=view,
         optimizers={"vae": adam(rate)},
         schedule=cosine(),

@@ -14,6 +14,8 @@ from reverie.distributions import unit_gaussian
 from reverie.engine.plan import Plan
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
+from reverie.objectives.elbo import Bound
+from reverie.priors import StandardNormal
 from reverie.recipes._parts import TanhMean, adam
 
 DATA = "mnist"
@@ -43,7 +45,7 @@ def run(
     encoder = mlp_encoder(data.shape, (hidden,), 2 * latent)
     decoder = TanhMean(mlp_decoder(latent, (hidden,), data.shape))
     return Plan(
-        model=VAE(encoder, decoder, unit_gaussian, latent=latent, beta=beta),
+        model=VAE(encoder, decoder, unit_gaussian, StandardNormal(latent), objective=Bound(beta=beta)),
         view=symmetric(),
         optimizers={"vae": adam(rate)},
         batch=batch,
