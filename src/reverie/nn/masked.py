@@ -90,4 +90,5 @@ class MADE(nn.Module):
         for layer, shift in zip(self.hidden, told, strict=True):
             y = self.activation(layer(y) + shift)
         seen = torch.cat([x, y], -1) if self.hidden else x
-        return (self.last(seen) + told_last).unflatten(-1, (self.outputs, self.inputs))
+        said: Tensor = self.last(seen) + told_last
+        return said.view(*said.shape[:-1], self.outputs, self.inputs)

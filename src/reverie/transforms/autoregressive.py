@@ -58,10 +58,12 @@ class Flow(nn.Module):
         steps: each from z (..., D) and h to z' and ``log |det dz'/dz|``, with a way back named ``inverse``.
     """
 
+    steps: Sequence[InverseAutoregressiveStep]
+
     def __init__(self, steps: Sequence[InverseAutoregressiveStep]) -> None:
         """Take the steps."""
         super().__init__()
-        self.steps = nn.ModuleList(steps)
+        self.steps = nn.ModuleList(steps)  # type: ignore[assignment]
 
     def forward(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Take z (..., D), in float32 or better, and h (..., H) to z' (..., D) and ``log |det dz'/dz|`` (...)."""
