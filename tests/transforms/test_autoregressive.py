@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.autograd.functional import jacobian
 
-from reverie.distributions import Gaussian, SharedGaussian, Transformed
+from reverie.distributions import Bernoulli, Gaussian, SharedGaussian, Transformed
 from reverie.engine.noise import ItemNoise, StepNoise
 from reverie.models.vae import VAE
 from reverie.nn.masked import MADE
@@ -141,6 +142,38 @@ def test_under_bfloat16_the_network_alone_loses_digits():
     m, sigma = told[:, 0].double(), torch.sigmoid(told[:, 1].double() + 2)
     torch.testing.assert_close(there.double(), sigma * z + (1 - sigma) * m, rtol=0, atol=1e-6)
     torch.testing.assert_close(log_determinant.double(), sigma.log().sum(1), rtol=0, atol=1e-6)
+
+
+def test_images_drawn_from_a_model_hold_the_likelihood_between_two_bounds_of_its_flow():
+    """Of (x, z) drawn from the model, z is a draw of the exact posterior: with q(z|x) there it gives an upper bound."""
+    n, k, noise = 400, 20, ItemNoise(("simulate",), range(400))
+    decoder, encoder = nn.Linear(2, 9).double(), nn.Linear(9, 7).double()
+    flow = shaken(fresh(2, 3, 2, (8,)))
+    model = VAE(encoder, decoder, Bernoulli, StandardNormal(2), flow=flow).double()
+    with torch.no_grad():
+        z = noise.normal("prior", (n, 2)).double()
+        p = model.decode(z)
+        x = p.sample(noise, "x")
+        q = model.infer(x)
+        likelihood, ratio = model.log_weights(x, q, noise, k - 1)
+        start, log_determinant = flow.inverse(z, q.context)
+        prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+        own = p.log_prob(x) + prior - (q.base.log_prob(start) - log_determinant)
+        drawn = likelihood + ratio
+        lower = torch.logsumexp(drawn, 1) - math.log(k - 1)
+        upper = torch.logsumexp(torch.cat([drawn, own[:, None]], 1), 1) - math.log(k)
+        exact = by_quadrature(model, x)
+    assert float(lower.mean()) < float(exact.mean()) < float(upper.mean())
+    assert float((upper - lower).mean()) < 0.3
+
+
+def by_quadrature(model, x):
+    """``log p(x)`` by Gauss-Hermite quadrature over two latent dimensions."""
+    nodes, mass = np.polynomial.hermite_e.hermegauss(40)
+    z = torch.cartesian_prod(torch.tensor(nodes), torch.tensor(nodes))
+    log_mass = torch.tensor(np.log(np.outer(mass, mass).flatten() / mass.sum() ** 2))
+    logits = model.decode(z).logits
+    return torch.logsumexp(x @ logits.T - nn.functional.softplus(logits).sum(1) + log_mass, 1)
 
 
 # Probabilistic PCA whose posterior is correlated: p(x) = N(c, W W' + v I), p(z|x) = N(A (x - c), S) with
