@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reverie.arguments import Count, Fraction, Positive, Range, Rate, Weight, check, keywords
+from reverie.arguments import Count, Fraction, Positive, Range, Rate, Steps, Weight, check, keywords
 from reverie.errors import UsageError
 
 
@@ -85,7 +85,7 @@ def test_a_range_holds_what_lies_in_it(value, low, high):
     assert (value in Range(above=low)) == (value > low)
 
 
-@pytest.mark.parametrize("kind", [Count, Rate, Positive, Weight, Fraction])
+@pytest.mark.parametrize("kind", [Count, Steps, Rate, Positive, Weight, Fraction])
 def test_every_type_refuses_what_is_no_number(kind):
     def one(*, value: Annotated[kind, "what is asked"]) -> None: ...
 

@@ -41,6 +41,7 @@ class Range:
 
 
 Count = Annotated[int, Range(low=1)]
+Steps = Annotated[int, Range(low=0)]
 Rate = Annotated[float, Range(above=0.0, high=1.0)]
 Positive = Annotated[float, Range(above=0.0, high=1e9)]
 Weight = Annotated[float, Range(low=0.0, high=1e6)]

@@ -45,12 +45,18 @@ class RowToPixels(nn.Module):
         return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
-def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
-    """Four 3x3 convolutions, one with stride 2, and a dense layer of 32: (B, C, H, W) to (B, outputs).
+def conv_vae_encoder(shape: Shape, outputs: int, context: int = 0) -> nn.Sequential:
+    """Four 3x3 convolutions, one with stride 2, and a dense layer of 32: (B, C, H, W) to (B, outputs + context).
 
     The encoder of the classic convolutional VAE; for 28x28 its last feature map is 64x14x14. The strided
     convolution pads on the left and above, where TensorFlow's "same" pads on the right and below: its mirror
-    image.
+    image. Outputs start a hundred times smaller than Glorot's, so that a posterior starts at the prior; what a flow
+    is told does not, or it would say nothing of the image.
+
+    Args:
+        shape: of an image, with even sides.
+        outputs: numbers that name the posterior.
+        context: numbers that a flow is told.
 
     Raises:
         UsageError: height or width is odd.
@@ -68,10 +74,10 @@ def conv_vae_encoder(shape: Shape, outputs: int) -> nn.Sequential:
         PixelsToRow(),
         nn.Linear(64 * (height // 2) * (width // 2), 32),
         nn.ReLU(inplace=True),
-        nn.Linear(32, outputs),
+        nn.Linear(32, outputs + context),
     )
     _glorot(encoder)
-    nn.init.xavier_uniform_(encoder[-1].weight, gain=0.01)  # type: ignore[arg-type]
+    nn.init.xavier_uniform_(encoder[-1].weight[:outputs], gain=0.01)  # type: ignore[index]
     return encoder
 
 

@@ -1,6 +1,6 @@
-"""What several recipes choose alike: the likelihood with the view it needs, and optimizers by name."""
+"""What several recipes choose alike: the likelihood with the view it needs, flows, and optimizers by name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -11,6 +11,8 @@ from reverie.data import ImageSpec
 from reverie.data.views import View, bits, levels, unit
 from reverie.distributions import Bernoulli, Observation, SharedGaussian, SharedLogistic
 from reverie.engine.plan import Optimizer
+from reverie.nn.masked import MADE
+from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
 
 Likelihood = Literal["auto", "bernoulli", "gaussian", "logistic"]
 Binarise = Literal["dynamic", "static", "threshold"]
@@ -29,6 +31,26 @@ def observe(likelihood: Likelihood, binarise: Binarise, data: ImageSpec) -> tupl
     if likelihood == "gaussian":
         return unit(), SharedGaussian(log_variance=-3.0)
     return levels(), SharedLogistic()
+
+
+def posterior_flow(latent: int, context: int, steps: int, hidden: Sequence[int]) -> tuple[Flow | None, int]:
+    """An inverse autoregressive flow for the posterior, and how many numbers the encoder must tell it.
+
+    Args:
+        latent: numbers in the code.
+        context: numbers that the flow is told, if there is one.
+        steps: of the flow; 0 for none.
+        hidden: units of each hidden layer of each step's network.
+
+    Returns:
+        The flow and ``context``, or None and 0.
+
+    Raises:
+        UsageError: the code has a single number, and steps were asked for.
+    """
+    if not steps:
+        return None, 0
+    return Flow([InverseAutoregressiveStep(MADE(latent, context, hidden)) for _ in range(steps)]), context
 
 
 def tanh(x: torch.Tensor) -> torch.Tensor:

@@ -7,14 +7,14 @@ Differs: a Bernoulli decoder is given bits, not grey colour pixels, which have n
 variance is its own (the book assigns it to the encoder); the divergence is exact instead of one draw of it.
 """
 
-from reverie.arguments import Count, Rate, Weight
+from reverie.arguments import Count, Rate, Steps, Weight
 from reverie.data import ImageSpec
 from reverie.engine.plan import Plan, cosine
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import Bound
 from reverie.priors import StandardNormal
-from reverie.recipes._parts import Binarise, Likelihood, adam, observe
+from reverie.recipes._parts import Binarise, Likelihood, adam, observe, posterior_flow
 
 DATA = "cifar10"
 TINY = {"hidden": 16, "latent": 4, "batch": 16}
@@ -27,6 +27,8 @@ def run(
     latent: Count = 500,
     hidden: Count = 500,
     beta: Weight = 1.0,
+    flow: Steps = 0,
+    flow_hidden: Count = 320,
     likelihood: Likelihood = "gaussian",
     binarise: Binarise = "dynamic",
     rate: Rate = 3e-4,
@@ -39,16 +41,19 @@ def run(
         latent: numbers in the code.
         hidden: units of the layer on each side.
         beta: weight of the divergence; 1 is the bound of the likelihood.
+        flow: steps of an inverse autoregressive flow that the posterior goes through; 0 for none.
+        flow_hidden: units of each of the two hidden layers of a step.
         likelihood: gaussian (one learned variance), bernoulli (bits) or logistic (8-bit levels, bits per dimension).
         binarise: how pixels become bits: dynamic (drawn each time), static (once), threshold (at 128).
         rate: of Adam, at its peak.
         batch: images a step.
     """
     view, observation = observe(likelihood, binarise, data)
-    encoder = mlp_encoder(data.shape, (hidden,), 2 * latent)
+    through, context = posterior_flow(latent, hidden, flow, (flow_hidden, flow_hidden))
+    encoder = mlp_encoder(data.shape, (hidden,), 2 * latent + context)
     decoder = mlp_decoder(latent, (hidden,), data.shape)
     return Plan(
-        model=VAE(encoder, decoder, observation, StandardNormal(latent), objective=Bound(beta=beta)),
+        model=VAE(encoder, decoder, observation, StandardNormal(latent), flow=through, objective=Bound(beta=beta)),
         view=view,
         optimizers={"vae": adam(rate)},
         schedule=cosine(),

@@ -14,18 +14,19 @@ from typing import Literal
 
 import torch
 
-from reverie.arguments import Count, Fraction, Rate, Weight
+from reverie.arguments import Count, Fraction, Rate, Steps, Weight
 from reverie.data import ImageSpec
 from reverie.engine.plan import Plan, cosine
 from reverie.models.vae import VAE
 from reverie.nn.conv import conv_vae_decoder, conv_vae_encoder
 from reverie.objectives.elbo import Bound
 from reverie.priors import StandardNormal
-from reverie.recipes._parts import Binarise, Likelihood, adam, observe, rmsprop
+from reverie.recipes._parts import Binarise, Likelihood, adam, observe, posterior_flow, rmsprop
 
 DATA = "mnist"
 TINY = {"batch": 16}
 TARGETS = ()  # the source gives a picture and no figure
+CONTEXT = 32  # numbers that a flow is told: as many as the encoder's dense layer has
 
 
 def run(
@@ -33,6 +34,8 @@ def run(
     *,
     latent: Count = 2,
     beta: Weight = 1.0,
+    flow: Steps = 0,
+    flow_hidden: Count = 320,
     likelihood: Likelihood = "auto",
     binarise: Binarise = "dynamic",
     optimizer: Literal["adam", "rmsprop"] = "adam",
@@ -47,6 +50,8 @@ def run(
         data: shape and classes of the images.
         latent: numbers in the code.
         beta: weight of the divergence; 1 is the bound of the likelihood.
+        flow: steps of an inverse autoregressive flow that the posterior goes through; 0 for none.
+        flow_hidden: units of each of the two hidden layers of a step.
         likelihood: bernoulli (bits), gaussian (one learned variance), logistic (8-bit levels); auto takes bernoulli for
             grey images, else gaussian.
         binarise: how grey pixels become bits: dynamic (drawn each time), static (once), threshold (at 128).
@@ -57,11 +62,13 @@ def run(
         clip: largest norm of the gradient; 0 for no limit.
     """
     view, observation = observe(likelihood, binarise, data)
+    through, context = posterior_flow(latent, CONTEXT, flow, (flow_hidden, flow_hidden))
     model = VAE(
-        conv_vae_encoder(data.shape, 2 * latent),
+        conv_vae_encoder(data.shape, 2 * latent, context),
         conv_vae_decoder(latent, data.shape),
         observation,
         StandardNormal(latent),
+        flow=through,
         objective=Bound(beta=beta),
     )
     plane = (

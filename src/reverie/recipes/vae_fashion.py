@@ -9,14 +9,14 @@ is left out; here the Gaussian has one learned variance and the figure is a dens
 
 from torch import nn
 
-from reverie.arguments import Count, Rate, Weight
+from reverie.arguments import Count, Rate, Steps, Weight
 from reverie.data import ImageSpec
 from reverie.engine.plan import Plan, cosine
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import Bound
 from reverie.priors import StandardNormal
-from reverie.recipes._parts import Binarise, Likelihood, adam, observe
+from reverie.recipes._parts import Binarise, Likelihood, adam, observe, posterior_flow
 
 DATA = "fashion-mnist"
 TINY = {"hidden": 16, "batch": 16}
@@ -29,6 +29,8 @@ def run(
     latent: Count = 2,
     hidden: Count = 512,
     beta: Weight = 1.0,
+    flow: Steps = 0,
+    flow_hidden: Count = 320,
     likelihood: Likelihood = "gaussian",
     binarise: Binarise = "dynamic",
     rate: Rate = 1e-3,
@@ -41,6 +43,8 @@ def run(
         latent: numbers in the code.
         hidden: units of the layer on each side.
         beta: weight of the divergence; 1 is the bound of the likelihood.
+        flow: steps of an inverse autoregressive flow that the posterior goes through; 0 for none.
+        flow_hidden: units of each of the two hidden layers of a step.
         likelihood: gaussian (one learned variance, sigmoid mean), bernoulli (bits) or logistic (8-bit levels).
         binarise: how grey pixels become bits: dynamic (drawn each time), static (once), threshold (at 128).
         rate: of Adam, at its peak.
@@ -48,13 +52,14 @@ def run(
     """
     view, observation = observe(likelihood, binarise, data)
     sigmoid = nn.Sigmoid if view.name == "unit" else None
-    encoder = mlp_encoder(data.shape, (hidden,), 2 * latent)
+    through, context = posterior_flow(latent, hidden, flow, (flow_hidden, flow_hidden))
+    encoder = mlp_encoder(data.shape, (hidden,), 2 * latent + context)
     decoder = mlp_decoder(latent, (hidden,), data.shape, output=sigmoid)
     plane = (
         {"manifold": {"points": (30, 30), "x": (-4.0, 4.0), "y": (-4.0, 4.0), "kind": "linear"}} if latent > 1 else {}
     )
     return Plan(
-        model=VAE(encoder, decoder, observation, StandardNormal(latent), objective=Bound(beta=beta)),
+        model=VAE(encoder, decoder, observation, StandardNormal(latent), flow=through, objective=Bound(beta=beta)),
         view=view,
         optimizers={"vae": adam(rate)},
         schedule=cosine(),

@@ -7,7 +7,7 @@ Differs: the likelihood is 1/2 |x - m|^2, as the unit Gaussian has it (the tutor
 ``beta`` of 1/2); pixels are scaled to [-1, 1], which tanh can reach.
 """
 
-from reverie.arguments import Count, Rate, Weight
+from reverie.arguments import Count, Rate, Steps, Weight
 from reverie.data import ImageSpec
 from reverie.data.views import symmetric
 from reverie.distributions import unit_gaussian
@@ -16,7 +16,7 @@ from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import Bound
 from reverie.priors import StandardNormal
-from reverie.recipes._parts import TanhMean, adam
+from reverie.recipes._parts import TanhMean, adam, posterior_flow
 
 DATA = "mnist"
 TINY = {"hidden": 16, "latent": 2, "batch": 16}
@@ -29,6 +29,8 @@ def run(
     latent: Count = 20,
     hidden: Count = 400,
     beta: Weight = 1.0,
+    flow: Steps = 0,
+    flow_hidden: Count = 320,
     rate: Rate = 1e-3,
     batch: Count = 128,
 ) -> Plan:
@@ -39,13 +41,16 @@ def run(
         latent: numbers in the code.
         hidden: units of the layer on each side.
         beta: weight of the divergence; 1 is the bound of the likelihood.
+        flow: steps of an inverse autoregressive flow that the posterior goes through; 0 for none.
+        flow_hidden: units of each of the two hidden layers of a step.
         rate: of Adam.
         batch: images a step.
     """
-    encoder = mlp_encoder(data.shape, (hidden,), 2 * latent)
+    through, context = posterior_flow(latent, hidden, flow, (flow_hidden, flow_hidden))
+    encoder = mlp_encoder(data.shape, (hidden,), 2 * latent + context)
     decoder = TanhMean(mlp_decoder(latent, (hidden,), data.shape))
     return Plan(
-        model=VAE(encoder, decoder, unit_gaussian, StandardNormal(latent), objective=Bound(beta=beta)),
+        model=VAE(encoder, decoder, unit_gaussian, StandardNormal(latent), flow=through, objective=Bound(beta=beta)),
         view=symmetric(),
         optimizers={"vae": adam(rate)},
         batch=batch,
