@@ -11,7 +11,7 @@ from reverie.nn.conv import conv_vae_encoder
 from reverie.protocols import Batch
 
 SPEC = ImageSpec("pictures", (3, 8, 8), ())
-WITH_FLOW = ["vae-cifar", "vae-conv", "vae-fashion", "vae-iaf-cifar", "vae-mlp"]
+WITH_FLOW = ["vae-cifar", "vae-conv", "vae-fashion", "vae-iaf-cifar", "vae-iaf-mnist", "vae-mlp"]
 
 
 @pytest.fixture(autouse=True)

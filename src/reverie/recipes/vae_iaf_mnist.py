@@ -45,8 +45,8 @@ def run(
         data: shape and classes of the images.
         latent: numbers in the code.
         hidden: units of the dense layers.
-        flow: steps of the inverse autoregressive flow; 0 for a Gaussian posterior.
-        flow_hidden: units of each of the two layers of a step.
+        flow: steps of an inverse autoregressive flow that the posterior goes through; 0 for none.
+        flow_hidden: units of each of the two hidden layers of a step.
         floor: under the divergence in training, nats (free bits); 0 for none.
         warmup: part of the budget over which the divergence's weight rises to 1.
         likelihood: bernoulli (bits), gaussian (one learned variance), logistic (8-bit levels); auto takes bernoulli for
@@ -57,13 +57,13 @@ def run(
         ema: decay a step of the averaged weights; 0 for none.
     """
     view, observation = observe(likelihood, binarise, data)
-    steps, context = posterior_flow(latent, flow, flow_hidden)
+    through, context = posterior_flow(latent, hidden, flow, (flow_hidden, flow_hidden))
     model = VAE(
         residual_encoder(data.shape, CHANNELS, hidden, 2 * latent + context),
         residual_decoder(latent, CHANNELS, hidden, data.shape),
         observation,
         StandardNormal(latent),
-        flow=steps,
+        flow=through,
         objective=Bound(floor=floor, warmup=warmup),
     )
     return Plan(
