@@ -18,7 +18,7 @@ from torch.nn.functional import pixel_shuffle, silu
 from reverie.errors import UsageError
 from reverie.nn.conv import Shape
 
-LOWEST, HIGHEST = -7.0, 2.0  # of a posterior's log-deviation, in deviations of the prior
+LOWEST, HIGHEST = -7.0, 2.0  # of a prior's log-deviation, and of a posterior's in deviations of its prior
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,11 @@ class LatentLayer(nn.Module):
         m, log_s, added, question = self.joint(silu(h)).split(self.parts, 1)
         t, drawn = numbers, []
         if hint is not None:
-            mean, log_deviation = _precise(self.posterior(silu(question + hint))).chunk(2, 1)
-            log_deviation = log_deviation.clamp(LOWEST, HIGHEST)
+            mean, log_deviation = self.posterior(silu(question + hint)).chunk(2, 1)
+            mean, log_deviation = _precise(mean), _bounded(log_deviation)
             t = mean + torch.exp(log_deviation) * numbers
             drawn = [t, mean, log_deviation]
-        z = _precise(m) + torch.exp(_precise(log_s)) * t
+        z = _precise(m) + torch.exp(_bounded(log_s)) * t
         below: Tensor = self.block(h + added + self.project(z))
         return below, drawn
 
@@ -275,3 +275,8 @@ def _row(plane: Tensor) -> Tensor:
 
 def _precise(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _bounded(log_deviation: Tensor) -> Tensor:
+    # Once, for the draw and for its density; without bounds an early step can overflow.
+    return _precise(log_deviation).clamp(LOWEST, HIGHEST)
