@@ -39,7 +39,7 @@ class LadderPosterior:
     def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
         """Draw K codes for each image, (B, K, D), with their log-density, (B, K)."""
         descent, log_q = self.descend(noise, k)
-        return descent.code.unflatten(0, (-1, k)), log_q.view(-1, k)
+        return descent.code.view(-1, k, self.ladder.latent), log_q.view(-1, k)
 
     def descend(self, noise: Noise, k: int = 1) -> tuple[Descent, Tensor]:
         """K ways down for each image, row by row of (B K, ...), with log q(t|x), (B K,)."""
@@ -99,7 +99,7 @@ class LadderVAE(nn.Module):
     def layer_divergence(self, descent: Descent) -> Tensor:
         """``KL(q(z_l|z_<l, x) || p(z_l|z_<l))`` of each layer, topmost first, given the draws above it, (N, layers)."""
         each = Gaussian(descent.mean, 2 * descent.log_deviation).kl()
-        return torch.stack([layer.sum(1) for layer in each.split(self.ladder.counts, 1)], 1)
+        return torch.stack([layer.sum(1) for layer in torch.split(each, self.ladder.counts, 1)], 1)
 
     def _told(self, kl: Tensor) -> dict[str, Tensor]:
         """The divergence, and that of the layers of each size, (B,) each."""

@@ -220,7 +220,7 @@ class Ladder(nn.Module):
 
     def _planes(self, numbers: Tensor) -> Iterator[Tensor]:
         """Rows (N, D) as one (N, L, H, W) for each layer, channels last."""
-        for row, cell in zip(numbers.split(self.counts, 1), self.cells, strict=True):
+        for row, cell in zip(torch.split(numbers, self.counts, 1), self.cells, strict=True):
             yield row.unflatten(1, cell).permute(0, 3, 1, 2)
 
 
