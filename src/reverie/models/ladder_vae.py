@@ -1,7 +1,6 @@
 """The top-down ladder VAE: many latent layers, each with a prior and a posterior that know all layers above.
 
-Sources: Sonderby et al. 2016, 1602.02282; Kingma et al. 2016, 1606.04934; Vahdat and Kautz 2020, 2007.03898;
-Child 2021, 2011.10650.
+Sources: Sonderby et al. 2016, 1602.02282; Kingma et al. 2016, 1606.04934; Child 2021, 2011.10650.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,8 +53,8 @@ class LadderVAE(nn.Module):
     """``p(x, z) = p(x|z) prod_l p(z_l | z_<l)`` with ``q(z|x) = prod_l q(z_l | z_<l, x)``, topmost layer first.
 
     All of them are diagonal Gaussians. The code of an image is every z_l in deviations of its prior,
-    ``t_l = (z_l - m_l) / s_l`` (see ``nn.ladder.LatentLayer``): a change of variables with the same densities ratio,
-    under which the prior is N(0, I) over D numbers, so that
+    ``t_l = (z_l - m_l) / s_l`` (see ``nn.ladder.LatentLayer``): a change of variables that leaves
+    the ratio of densities as it is, and under which the prior is N(0, I) over D numbers, so that
     ``log p(z) - log q(z|x) = log N(t; 0, I) - log q(t|x)``, and each layer's
     ``KL(q || p) = 1/2 sum (mean^2 + deviation^2 - 1 - log deviation^2)`` at the layers drawn above it.
 

@@ -2,8 +2,8 @@
 
 The descending network carries a state h through rungs of rising size. At each latent layer it knows the prior of that
 layer's z given all layers above; with what the climbing network saw there, it knows the posterior too. Sources:
-Sonderby et al. 2016, 1602.02282; Kingma et al. 2016, 1606.04934; Vahdat and Kautz 2020, 2007.03898; Child 2021,
-2011.10650. Shapes: N rows, D numbers in a code, C channels.
+Sonderby et al. 2016, 1602.02282; Kingma et al. 2016, 1606.04934; Child 2021, 2011.10650. Shapes: N rows, D numbers in
+a code, C channels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from torch.nn.functional import pixel_shuffle, silu
 from reverie.errors import UsageError
 from reverie.nn.conv import Shape
 
-LOWEST, HIGHEST = -7.0, 2.0  # of a prior's log-deviation, and of a posterior's in deviations of its prior
+LOWEST, HIGHEST = -7.0, 2.0  # of the log-deviations of priors and posteriors
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Descent(NamedTuple):
     output: Tensor  # (N, outputs, H, W)
     code: Tensor  # (N, D)
     mean: Tensor  # (N, D) of the posterior of the code
-    log_deviation: Tensor  # (N, D)
+    log_deviation: Tensor  # (N, D) of the posterior of the code
 
 
 class ResidualBlock(nn.Module):
@@ -94,10 +94,10 @@ class Enlarge(nn.Module):
 class LatentLayer(nn.Module):
     """One latent layer with the residual block below it.
 
-    The prior is ``p(z|h) = N(m, s^2)`` with m and s from the state h. In deviations of the prior, ``t = (z - m) / s``,
-    it is N(0, 1), and the posterior is ``q(t|h, x) = N(mean, deviation^2)`` (Vahdat and Kautz 2020, section 3.2):
-    ``log p(z|h) - log q(z|h, x) = log N(t; 0, 1) - log q(t|h, x)``. One convolution of h gives m, log s, what
-    is added to h whatever is drawn, and what the posterior asks; the posterior adds what the image says to it.
+    ``p(z|h) = N(m, s^2)`` and ``q(z|h, x) = N(m_q, s_q^2)``: m and s are read off the state h, m_q and s_q off the
+    state and the image. In deviations of the prior, ``t = (z - m) / s``, the prior is N(0, 1), the posterior
+    ``N((m_q - m) / s, (s_q / s)^2)``, and ``log p(z|h) - log q(z|h, x) = log N(t; 0, 1) - log q(t|h, x)``. One
+    convolution of h gives m, log s, what is added to h whatever is drawn, and the state's part in the posterior.
 
     Args:
         width: channels C of the state.
@@ -117,7 +117,7 @@ class LatentLayer(nn.Module):
 
     @torch.no_grad()
     def _start(self, latent: int, width: int, scale: float) -> None:
-        """Every prior starts at N(0, 1), and every posterior near its prior."""
+        """Every prior starts at N(0, 1), and every posterior near it."""
         for joint in (self.joint.weight, self.joint.bias):
             if joint is not None:
                 joint[: 2 * latent] = 0
@@ -136,16 +136,18 @@ class LatentLayer(nn.Module):
             hint: what the image says, (N, C, H, W), or nothing.
 
         Returns:
-            The state below, and with a hint t, its mean and log-deviation, each (N, L, H, W) in float32 or better.
+            The state below, and with a hint t and the mean and log-deviation of q(t), each (N, L, H, W), in float32 or
+            better.
         """
         m, log_s, added, question = self.joint(silu(h)).split(self.parts, 1)
+        m, log_s = _precise(m), _bounded(log_s)
         t, drawn = numbers, []
         if hint is not None:
-            mean, log_deviation = self.posterior(silu(question + hint)).chunk(2, 1)
-            mean, log_deviation = _precise(mean), _bounded(log_deviation)
+            m_q, log_s_q = self.posterior(silu(question + hint)).chunk(2, 1)
+            mean, log_deviation = (_precise(m_q) - m) * torch.exp(-log_s), _bounded(log_s_q) - log_s
             t = mean + torch.exp(log_deviation) * numbers
             drawn = [t, mean, log_deviation]
-        z = _precise(m) + torch.exp(_bounded(log_s)) * t
+        z = m + torch.exp(log_s) * t
         below: Tensor = self.block(h + added + self.project(z))
         return below, drawn
 
@@ -221,7 +223,7 @@ class Ladder(nn.Module):
     def _planes(self, numbers: Tensor) -> Iterator[Tensor]:
         """Rows (N, D) as one (N, L, H, W) for each layer, channels last."""
         for row, cell in zip(torch.split(numbers, self.counts, 1), self.cells, strict=True):
-            yield row.unflatten(1, cell).permute(0, 3, 1, 2)
+            yield row.view(-1, *cell).permute(0, 3, 1, 2)
 
 
 def rung_sizes(shape: Shape, rungs: int) -> list[tuple[int, int]]:

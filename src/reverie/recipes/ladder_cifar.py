@@ -4,10 +4,9 @@ Architecture: the top-down VAE of Child 2021 (arXiv:2011.10650), made small: lat
 eighth of the image's size, each with a prior and a posterior that know the layers above; residual blocks that are
 activated before they convolve; averaged weights.
 Differs: 13 latent layers instead of 45, none at full size; SiLU for GELU; two 3x3 convolutions a block, without the
-bottleneck of 1x1 ones; the posterior is relative to the prior (Vahdat and Kautz 2020, arXiv:2007.03898); a
-discretised logistic with a scale of its own for each value (Kingma et al. 2016, arXiv:1606.04934, have one for all)
-instead of a mixture of ten; Adamax with a cosine down to 0 instead of AdamW at a constant rate; gradients are
-clipped where the paper leaves out steps.
+bottleneck of 1x1 ones; a discretised logistic with a scale of its own for each value (Kingma et al. 2016,
+arXiv:1606.04934, have one for all) instead of a mixture of ten; Adamax with a cosine down to 0 instead of AdamW at a
+constant rate; gradients are clipped where the paper leaves out steps.
 """
 
 import torch

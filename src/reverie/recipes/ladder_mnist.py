@@ -2,11 +2,11 @@
 
 Architecture: the top-down VAE of Child 2021 (arXiv:2011.10650), made small: a strided stem, residual blocks that are
 activated before they convolve, latent layers at a quarter and an eighth of the image's size, each with a prior and a
-posterior that know the layers above (Kingma et al. 2016, arXiv:1606.04934); Adamax, averaged weights, dynamic bits.
+posterior that know the layers above (Kingma et al. 2016, arXiv:1606.04934); averaged weights.
 Differs: SiLU for GELU; two 3x3 convolutions a block, without the bottleneck of 1x1 ones; one convolution of the
-state gives prior, residual and the posterior's question; the posterior is relative to the prior (Vahdat and Kautz
-2020, arXiv:2007.03898); gradients are clipped where the paper leaves out steps; a cosine down to 0; the divergence's
-weight rises at first.
+state gives the prior, what is added to the state and the state's part in the posterior, to which the image's part is
+added; Adamax (Kingma and Ba 2015) with a cosine down to 0 instead of AdamW at a constant rate; gradients are clipped
+where the paper leaves out steps; the divergence's weight rises at first.
 """
 
 import torch
