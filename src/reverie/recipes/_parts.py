@@ -9,7 +9,7 @@ from torch import nn
 
 from reverie.data import ImageSpec
 from reverie.data.views import View, bits, levels, unit
-from reverie.distributions import Bernoulli, Observation, SharedGaussian, SharedLogistic
+from reverie.distributions import Bernoulli, DiscretizedLogistic, Observation, SharedGaussian, SharedLogistic
 from reverie.engine.plan import Optimizer
 from reverie.nn.masked import MADE
 from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
@@ -53,6 +53,16 @@ def posterior_flow(latent: int, context: int, steps: int, hidden: Sequence[int])
     return Flow([InverseAutoregressiveStep(MADE(latent, context, hidden)) for _ in range(steps)]), context
 
 
+def logistic_of_each(output: torch.Tensor) -> DiscretizedLogistic:
+    """Discretised logistic values that each have a scale of their own.
+
+    ``output`` (B, 2 C, H, W) holds means and log-scales. Those start around -2, about 35 of the 256 levels, and go down
+    to -7, where a level holds nearly all mass (Salimans et al. 2017, 1701.05517).
+    """
+    mean, log_scale = output.chunk(2, 1)
+    return DiscretizedLogistic(mean, (log_scale - 2).clamp(min=-7))
+
+
 def tanh(x: torch.Tensor) -> torch.Tensor:
     """``2 sigmoid(2 x) - 1``, which a processor computes three times as fast as ``torch.tanh``."""
     return 2 * torch.sigmoid(2 * x) - 1
@@ -82,3 +92,8 @@ def rmsprop(rate: float) -> Optimizer:
         return torch.optim.RMSprop(parameters, lr=rate, alpha=0.9, eps=1e-7, foreach=True)
 
     return make
+
+
+def adamax(rate: float) -> Optimizer:
+    """Adamax, Adam with the largest gradient in place of the mean square (Kingma and Ba 2015, arXiv:1412.6980)."""
+    return partial(torch.optim.Adamax, lr=rate, foreach=True)

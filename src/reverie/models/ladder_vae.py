@@ -1,0 +1,156 @@
+"""The top-down ladder VAE: many latent layers, each with a prior and a posterior that know all layers above.
+
+Sources: Sonderby et al. 2016, 1602.02282; Kingma et al. 2016, 1606.04934; Child 2021, 2011.10650.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
+from reverie.errors import UsageError
+from reverie.nn.ladder import Descent, Ladder
+from reverie.objectives.elbo import Bound, importance_bound
+from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
+
+
+@dataclass(frozen=True)
+class LadderPosterior:
+    """``q(t|x) = prod_l q(t_l | t_<l, x)`` over the codes of all layers, with what the image says computed once.
+
+    Args:
+        ladder: the networks.
+        hints: what the image says to each layer, (B, C, H, W) each.
+    """
+
+    ladder: Ladder
+    hints: Sequence[Tensor]
+
+    @property
+    def mean(self) -> Tensor:
+        """Each layer's mean, given the means of those above, (B, D): a point of the posterior's mass, not its mean."""
+        hint = self.hints[0]
+        zeros = hint.new_zeros(len(hint), self.ladder.latent, dtype=torch.promote_types(hint.dtype, torch.float32))
+        return self.ladder.descend(self.hints, zeros).code
+
+    def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
+        """Draw K codes for each image, (B, K, D), with their log-density, (B, K)."""
+        descent, log_q = self.descend(noise, k)
+        return descent.code.view(-1, k, self.ladder.latent), log_q.view(-1, k)
+
+    def descend(self, noise: Noise, k: int = 1) -> tuple[Descent, Tensor]:
+        """K ways down for each image, row by row of (B K, ...), with log q(t|x), (B K,)."""
+        batch, top = len(self.hints[0]), self.ladder.top
+        e = noise.normal("z", (batch, k, self.ladder.latent)).to(top.device, top.dtype).flatten(0, 1)
+        hints = self.hints if k == 1 else [hint.repeat_interleave(k, 0) for hint in self.hints]
+        descent = self.ladder.descend(hints, e)
+        return descent, standard_normal_log_prob(e) - descent.log_deviation.sum(1)
+
+
+class LadderVAE(nn.Module):
+    """``p(x, z) = p(x|z) prod_l p(z_l | z_<l)`` with ``q(z|x) = prod_l q(z_l | z_<l, x)``, topmost layer first.
+
+    All of them are diagonal Gaussians. The code of an image is every z_l in deviations of its prior,
+    ``t_l = (z_l - m_l) / s_l`` (see ``nn.ladder.LatentLayer``): a change of variables that leaves
+    the ratio of densities as it is, and under which the prior is N(0, I) over D numbers, so that
+    ``log p(z) - log q(z|x) = log N(t; 0, I) - log q(t|x)``, and each layer's
+    ``KL(q || p) = 1/2 sum (mean^2 + deviation^2 - 1 - log deviation^2)`` at the layers drawn above it.
+
+    Args:
+        ladder: the networks.
+        observation: from the ladder's output to p(x|z); a module, where it has parameters of its own.
+        objective: which bound is trained; free bits are those of a layer.
+    """
+
+    def __init__(self, ladder: Ladder, observation: Observation, *, objective: Bound | None = None) -> None:
+        """Take the parts."""
+        super().__init__()
+        self.ladder = ladder
+        self.observation = observation
+        self.objective = objective or Bound()
+        self.latent = ladder.latent
+
+    @property
+    def players(self) -> Mapping[str, nn.Module]:
+        """One player: the whole model."""
+        return {"vae": self}
+
+    @property
+    def turns(self) -> Mapping[str, int]:
+        """One turn a round."""
+        return {"vae": 1}
+
+    def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
+        """Minus the bound, (B,): the ELBO at one draw, with each layer's exact divergence, or the bound of k draws."""
+        inferred = self.infer(batch.x)
+        if (k := self.objective.k) > 1:
+            log_likelihood, log_ratio = self.log_weights(batch.x, inferred, noise, k)
+            logs = {"reconstruction": -log_likelihood.detach().mean(1), "kl": -log_ratio.detach().mean(1)}
+            return Loss(-importance_bound(log_likelihood + log_ratio), logs)
+        descent, _ = inferred.descend(noise)
+        log_likelihood = self._observe(descent.output).log_prob(batch.x)
+        kl = self.layer_divergence(descent)
+        value = -self.objective.of(log_likelihood, kl, batch.progress)
+        return Loss(value, {"reconstruction": -log_likelihood.detach(), **self._told(kl.detach())})
+
+    def layer_divergence(self, descent: Descent) -> Tensor:
+        """``KL(q(z_l|z_<l, x) || p(z_l|z_<l))`` of each layer, topmost first, given the draws above it, (N, layers)."""
+        each = Gaussian(descent.mean, 2 * descent.log_deviation).kl()
+        return torch.stack([layer.sum(1) for layer in torch.split(each, self.ladder.counts, 1)], 1)
+
+    def _told(self, kl: Tensor) -> dict[str, Tensor]:
+        """The divergence, and that of the layers of each size, (B,) each."""
+        told = {"kl": kl.sum(1)}
+        for (height, width, _), layer in zip(self.ladder.cells, kl.unbind(1), strict=True):
+            name = f"kl_{height}x{width}"
+            told[name] = told[name] + layer if name in told else layer
+        return told
+
+    def encode(self, x: Tensor) -> LadderPosterior:
+        """The posterior of the code, (B, D), of images (B, C, H, W)."""
+        return LadderPosterior(self.ladder, self.ladder.climb(x))
+
+    def decode(self, z: Tensor) -> Distribution:
+        """The distribution p(x|z) of each code, (B, D)."""
+        return self._observe(self.ladder.decode(z))
+
+    def sample(self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0) -> Tensor:
+        """The means of p(x|z) at n codes; ``temperature`` scales the deviation of every layer's prior.
+
+        Raises:
+            UsageError: a label is given, or the temperature is negative.
+        """
+        if label is not None:
+            raise UsageError("This model was trained without labels: leave the label out.")
+        if not temperature >= 0:
+            raise UsageError(f"The temperature must be at least 0; got {temperature}.")
+        return self.decode(temperature * noise.normal("z", (n, self.latent)).to(self.ladder.top)).mean
+
+    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1) -> LogProb:
+        """The importance-weighted bound of log p(x) with k draws (Burda et al. 2016, 1509.00519), (B,).
+
+        Raises:
+            UsageError: k is below 1.
+        """
+        if k < 1:
+            raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
+        log_likelihood, log_ratio = self.log_weights(x, self.infer(x), noise, k)
+        return LogProb(importance_bound(log_likelihood + log_ratio), "bound")
+
+    def infer(self, x: Tensor) -> LadderPosterior:
+        """One way up, from which importance weights are drawn any number of times."""
+        return self.encode(x)
+
+    def log_weights(self, x: Tensor, inferred: LadderPosterior, noise: Noise, k: int) -> tuple[Tensor, Tensor]:
+        """``log p(x|z)`` and ``log p(z) - log q(z|x)`` at k draws, each (B, K); their sum is log w."""
+        descent, log_q = inferred.descend(noise, k)
+        log_likelihood = self._observe(descent.output).log_prob(x.repeat_interleave(k, 0))
+        return log_likelihood.view(-1, k), (standard_normal_log_prob(descent.code) - log_q).view(-1, k)
+
+    def divergence(self, inferred: LadderPosterior) -> None:
+        """Nothing: the divergence of a layer is known only at the draws of those above."""
+
+    def _observe(self, output: Tensor) -> Distribution:
+        return self.observation(upcast(output))
