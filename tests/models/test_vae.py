@@ -243,6 +243,8 @@ def test_what_it_cannot_do_is_said():
     model, noise = tiny(), ItemNoise(("a",), range(3))
     with pytest.raises(UsageError, match="without labels"):
         model.sample(3, noise, label=torch.zeros(3, dtype=torch.long))
+    with pytest.raises(UsageError, match="without labels"):
+        model.infer(bits(3, 1, 4, 4), torch.zeros(3, dtype=torch.long))
     for temperature in (-1.0, math.nan):
         with pytest.raises(UsageError, match="at least 0"):
             model.sample(3, noise, temperature=temperature)
