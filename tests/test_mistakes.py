@@ -341,6 +341,7 @@ ACTIONS = [
     case("sample told --label lihgt", USAGE, '"lihgt"', 'Did you mean "light"', "dark, light", runs="told"),
     case("sample told --label 2", USAGE, '"2"', "0 to 1", runs="told"),
     case("reconstruct told {flat}", USAGE, "told is conditional", "--label", "dark, light", runs="told"),
+    case("reconstruct told {classes}", USAGE, "told is conditional", "--label", runs="told"),
     case("score told {flat}", USAGE, "told is conditional", "--label", "dark, light", runs="told"),
     case("interpolate told", USAGE, "told cannot interpolate", "It can: sample, reconstruct", runs="told"),
     case("manifold told", USAGE, "told cannot draw a manifold", runs="told"),
