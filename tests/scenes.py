@@ -1,4 +1,4 @@
-"""What commands are tried on: small pictures, a recipe of one's own, and four runs of two steps each."""
+"""What commands are tried on: small pictures, a recipe of one's own, and five runs of two steps each."""
 
 import io
 import os
@@ -116,7 +116,10 @@ def quietly():
 
 
 def make_runs(home: Path) -> Path:
-    """Four runs: ``vae`` with classes, ``plain`` without a density, ``narrow`` of one number, a ``game``."""
+    """Five runs: ``vae`` with classes, ``plain`` without a density, ``narrow`` of one number, a ``game``; ``told``.
+
+    ``told`` is a conditional model, which is told the class of each image.
+    """
     runs, flat = home / "runs", pictures(home / "flat")
     for label in ("dark", "light"):
         pictures(home / "classes" / label, 16, seed=len(label))
@@ -126,6 +129,7 @@ def make_runs(home: Path) -> Path:
         ("plain", "ae-mlp", flat, ("--hidden", "8", "--latent", "2")),
         ("narrow", "vae-fashion", flat, ("--hidden", "8", "--latent", "1")),
         ("game", str(home / "game.py"), flat, ()),
+        ("told", "vae-conditional", home / "classes", ("--latent", "2")),
     ):
         with quietly():
             code = reverie("train", recipe, "--data", str(data), "--runs", str(runs), "--name", name, *QUICK, *more)

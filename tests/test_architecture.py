@@ -21,7 +21,7 @@ GROUND = {"errors"}
 TOOLS = {"protocols", *GROUND}
 SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report"}
-RUN = {"training", "runs", "finish", "actions", "evaluation", "trained", "out"}
+RUN = {"training", "runs", "finish", "actions", "evaluation", "samples", "trained", "out"}
 DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export"}
 BELOW_RUN = {"recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 
@@ -186,10 +186,12 @@ def test_functions_stay_short():
 # Functions whose parameters a person chooses one by one; the house says 6.
 WIDE = {
     "options": "the options of every training are its parameters",
+    "sample": "flags of a command",
     "interpolate": "flags of a command",
     "manifold": "flags of a command",
     "traverse": "flags of a command",
     "edit": "flags of a command",
+    "score": "flags of a command",
     "evaluate_likelihood": "what the protocol of its figures says, in keywords",
 }
 
@@ -274,6 +276,7 @@ COVERED = {
     "out": "test_mistakes.py",
     "protocols": "test_architecture.py",
     "runs": "test_mistakes.py",
+    "samples": "test_cli.py",
     "train_command": "test_cli.py",
     "training": "test_recovery.py",
     "data": "data/test_readers.py",

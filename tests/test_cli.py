@@ -17,6 +17,7 @@ from docstring_parser import parse
 import reverie as package
 from reverie import arguments, config, recipes
 from reverie.commands import app, data_app
+from reverie.engine.noise import ItemNoise
 from reverie.pages import commands
 from reverie.runs import list_runs
 from reverie.train_command import own
@@ -103,6 +104,56 @@ def test_samples_depend_on_the_seed_alone(here, capfd):
     assert a == b != c
 
 
+def picture(capfd, name: str, *words: str) -> bytes:
+    said(capfd, *words, "--out", f"{name}.png")
+    return Path(f"{name}.png").read_bytes()
+
+
+def test_a_class_is_asked_for_by_its_name_or_its_number(here, capfd):
+    by_name = picture(capfd, "name", "sample", "told", "--label", "light", "-n", "4")
+    assert by_name == picture(capfd, "number", "sample", "told", "--label", "1", "-n", "4")
+    assert by_name != picture(capfd, "other", "sample", "told", "--label", "dark", "-n", "4")
+
+
+def test_without_a_label_every_class_has_a_row_with_the_same_codes(here):
+    run = package.open_run("told")
+    both = run.sample(9).images
+    assert both.shape == (8, 1, 8, 8)
+    for row, label in enumerate(("dark", "light")):
+        assert both[4 * row : 4 * row + 4].equal(run.sample(4, label=label).images)
+        assert both[4 * row : 4 * row + 4].equal(run.sample(4, label=row).images)
+    assert len(run.sample(1).images) == 1
+
+
+def test_a_persons_own_image_is_given_its_class(here, workshop, capfd):
+    image = str(workshop / "flat" / "003.png")
+    assert "mean squared error" in said(capfd, "reconstruct", "told", image, "--label", "dark")
+    assert "nats" in said(capfd, "score", "told", image, "--label", "dark", "--k", "2")
+
+
+def test_test_images_have_the_class_that_the_data_says(here):
+    run = package.open_run("told")
+    test, model = run.data.test, run.model
+    noise = ItemNoise((0, "score"), range(len(test)), (0, 3, 3))
+    x = run.plan.view.still(test.pixels)
+    bounds = model.log_prob(x, noise, k=3, label=test.labels).value
+    assert len(test.labels.unique()) == 2
+    assert run.score(k=3).values["bound"] == pytest.approx(bounds.tolist(), abs=1e-4)
+    restored = model.decode(model.encode(x, test.labels).mean, test.labels).mean
+    assert run.reconstruct().images.equal(run.plan.view.pixels(restored))
+
+
+def test_a_figure_of_a_model_that_is_told_the_class_says_so(here, capfd):
+    figures = {f["name"]: f["protocol"] for f in json.loads(said(capfd, "evaluate", "told", "--json"))["figures"]}
+    assert {name for name, protocol in figures.items() if "given" not in protocol} == {
+        "pca_squared_error", "pca_squared_error_per_pixel", "pca_psnr",
+    }  # fmt: skip
+    assert figures["importance_bound"]["given"] == "the label"
+    assert "knn_accuracy" not in figures
+    lines = said(capfd, "compare", "vae", "told").splitlines()
+    assert all("not comparable" in line for line in lines if line.startswith(("elbo", "squared_error ")))
+
+
 def test_evaluate_writes_and_prints_every_figure(here, capfd):
     (here / "runs" / "vae" / "eval.json").unlink()
     words = said(capfd, "evaluate", "vae", "--k", "4")
@@ -133,12 +184,14 @@ def test_runs_are_listed_and_a_broken_record_spoils_none(here, capfd):
     lines = said(capfd, "runs").splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["vae", "finished"], ["plain", "unreadable"], ["narrow", "finished"], ["game", "finished"],
+        ["told", "finished"],
     ]  # fmt: skip
     assert [record["name"] for record in json.loads(said(capfd, "runs", "--json"))] == [
         "vae",
         "plain",
         "narrow",
         "game",
+        "told",
     ]
 
 
@@ -233,6 +286,19 @@ def test_the_overview_names_every_command(capfd):
 @pytest.mark.parametrize("name", [name for name in commands() if name not in ("--version", "train")])
 def test_every_command_has_a_help_page(name, capfd):
     assert f"reverie {name}" in said(capfd, *name.split(), "--help")
+
+
+@pytest.mark.parametrize("recipe", recipes.names())
+def test_every_recipe_trains_at_its_smallest(recipe, workshop, tmp_path):
+    options = {"data": str(workshop / "classes"), "size": "16", "steps": 1, "threads": 1, "device": "cpu"}
+    run = package.train(recipe, runs=tmp_path, **options, **recipes.find(recipe).TINY)
+    assert run.record["status"] == "finished"
+    assert {figure["name"] for figure in json.loads((run.folder / "eval.json").read_text())["figures"]}
+    assert all((run.folder / "pictures" / f"{name}.png").is_file() for name in run.plan.pictures)
+
+
+def test_what_to_try_next_names_a_class_where_the_model_is_told_one(here, capfd):
+    assert said(capfd, "train", "--resume", "told").endswith("runs/told --label light\n")
 
 
 def test_training_twice_and_resuming_from_the_command_line(here, workshop, capfd):

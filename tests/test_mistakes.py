@@ -100,6 +100,8 @@ COMMANDS = [
 ]
 
 ARGUMENTS = [
+    case("train vae-iwae --data {flat} --k 0", USAGE, "--k", "at least 1", "got 0"),
+    case("train vae-vamp --data {flat} --components 0", USAGE, "--components", "at least 1", "got 0"),
     case("train vae-cnov", USAGE, '"vae-cnov"', 'Did you mean "vae-conv"', "reverie recipes"),
     case("train xyz", USAGE, '"xyz"', "reverie recipes", ".py"),
     case(MLP + " --hiden 8", USAGE, "option: --hiden", "--hidden", "reverie train vae-mlp --help"),
@@ -175,6 +177,14 @@ IMAGES = [
         "9 x 7",
         "--size 28",
         prepare=both(folder(), file("mine/z.png", png((7, 9)))),
+    ),
+    case(
+        "train vae-conditional --data mine --batch 8",
+        DATA,
+        "mine has no labels",
+        "folder of its own",
+        "vae-conv",
+        prepare=folder(),
     ),
     case(TRY, DATA, "mine", "1 image", "at least 2", prepare=folder(n=1)),
     case("train vae-mlp --data one.png", DATA, "one.png", "one image", "folder", prepare=file("one.png", png())),
@@ -326,6 +336,16 @@ ACTIONS = [
     case("edit vae sunny", USAGE, '"sunny"', "Classes: dark, light", runs="vae"),
     case("edit plain dark", USAGE, '"dark"', "no classes", "folder of examples", runs="plain"),
     case("edit vae mine", USAGE, "without", "mine", runs="vae", prepare=folder()),
+    case("sample vae --label dark", USAGE, "vae was trained without labels", "leave out --label", runs="vae"),
+    case("reconstruct vae --label dark", USAGE, "vae was trained without labels", runs="vae"),
+    case("sample told --label lihgt", USAGE, '"lihgt"', 'Did you mean "light"', "dark, light", runs="told"),
+    case("sample told --label 2", USAGE, '"2"', "0 to 1", runs="told"),
+    case("reconstruct told {flat}", USAGE, "told is conditional", "--label", "dark, light", runs="told"),
+    case("reconstruct told {classes}", USAGE, "told is conditional", "--label", runs="told"),
+    case("score told {flat}", USAGE, "told is conditional", "--label", "dark, light", runs="told"),
+    case("interpolate told", USAGE, "told cannot interpolate", "It can: sample, reconstruct", runs="told"),
+    case("manifold told", USAGE, "told cannot draw a manifold", runs="told"),
+    case("edit told dark", USAGE, "told cannot edit", runs="told"),
     case("evaluate vae --k 0", USAGE, "--k", "at least 1", "got 0", runs="vae"),
     case("evaluate vae --n 0", USAGE, "--n", "at least 1", "got 0", runs="vae"),
     case("score vae --k 0", USAGE, "at least 1", "got 0", runs="vae"),
@@ -347,7 +367,7 @@ MISTAKES = [*COMMANDS, *ARGUMENTS, *IMAGES, *RECIPES, *SETTINGS, *OPENING, *ACTI
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory):
-    """Two folders of pictures and four trained runs, made once."""
+    """Two folders of pictures and five trained runs, made once."""
     home = tmp_path_factory.mktemp("workshop")
     make_runs(home)
     return home

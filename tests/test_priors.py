@@ -40,6 +40,17 @@ def test_a_mixture_is_that_of_torch_and_integrates_to_one():
     assert abs(Mixture(parts).log_prob(grid).exp().sum() * (line[1] - line[0]) ** 2 - 1) < 1e-6
 
 
+def test_a_narrow_mixture_in_half_precision_keeps_its_digits():
+    """Terms of 1e7 cancel in the density of a component of deviation 1e-3, also where products are in bfloat16."""
+    parts = Gaussian(torch.full((3, 4), 3.1), torch.full((3, 4), 2 * math.log(1e-3)))
+    z = parts.mean + 1e-3 * torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    deviation = (0.5 * parts.log_variance.double()).exp()
+    expected = TorchNormal(parts.mean.double(), deviation).log_prob(z.double()).sum(-1).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = Mixture(parts).log_prob(z)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
 def test_draws_of_a_mixture_have_its_moments():
     parts, n = components(), 40_000
     drawn = Mixture(parts).sample(n, StepNoise((1,), 0, n))

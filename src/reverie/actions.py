@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reverie import latent
+from reverie import latent, samples
 from reverie.data.images import Split
 from reverie.distributions import Gaussian
 from reverie.engine.noise import ItemNoise
@@ -57,51 +57,72 @@ def _save(trained: Trained, name: str, out: Path | None, draw: Callable[[Name], 
 
 
 def sample(
-    trained: Trained, n: int = 64, *, seed: int = 0, temperature: float = 1.0, out: Path | None = None
+    trained: Trained,
+    n: int = 64,
+    *,
+    label: str | int | None = None,
+    seed: int = 0,
+    temperature: float = 1.0,
+    out: Path | None = None,
 ) -> Result:
     """Draw new images from the model; sample i is the same whatever n is.
+
+    A model that is told classes draws those of ``label``; without it, a row of each class with the same codes, as
+    long as n allows: what stays the same in a column is what the code says.
 
     Args:
         trained: a model that draws.
         n: how many.
+        label: the class, by its name or its number.
         seed: of the noise.
         temperature: scales the prior's standard deviation.
         out: a PNG to write instead of the run's own.
 
     Raises:
-        UsageError: the model draws nothing, or n is below 1.
+        UsageError: the model draws nothing, n is below 1, or the label is no class or not for this model.
     """
-    sampler = trained.sampler()
+    trained.sampler()
     if n < 1:
         raise UsageError(f"The number of samples must be at least 1; got {n}.")
     if seed < 0:
         raise UsageError(f"--seed must be at least 0; got {seed}.")
     if not 0 <= temperature < float("inf"):
         raise UsageError(f"The temperature must be at least 0, where 1 is the prior itself; got {temperature:g}.")
-    parts = [range(first, min(first + 256, n)) for first in range(0, n, 256)]
-    with torch.no_grad():
-        drawn = [sampler.sample(len(p), ItemNoise((seed, "sample"), p), temperature=temperature) for p in parts]
-    images = trained.pixels(torch.cat(drawn))
-    caption = f"{trained.name}, {n} draws from the prior, seed {seed}, temperature {temperature:g}"
-    files = _save(trained, "samples", out, lambda t: sheets.sheet(images, title="Samples", caption=caption, theme=t))
+    wanted = samples.wanted(trained, n, label)
+    images = samples.draw(trained, wanted, seed=seed, temperature=temperature)
+    caption = f"{trained.name}, {wanted.words}, seed {seed}, temperature {temperature:g}"
+    files = _save(
+        trained, "samples", out,
+        lambda t: sheets.sheet(images, title="Samples", caption=caption, columns=wanted.columns, rows=wanted.rows,
+                               theme=t),
+    )  # fmt: skip
     return Result(files, images)
 
 
-def reconstruct(trained: Trained, images: str | Path | None = None, *, n: int = 20, out: Path | None = None) -> Result:
+def reconstruct(
+    trained: Trained,
+    images: str | Path | None = None,
+    *,
+    label: str | int | None = None,
+    n: int = 20,
+    out: Path | None = None,
+) -> Result:
     """Encode and decode images: a person's own, or test images, evenly spaced.
 
     Args:
         trained: a model with codes.
         images: an image, a folder, or anything that ``--data`` takes.
+        label: the class of all images, by its name or its number, for a model that is told it; by default that of each
+            test image.
         n: at most so many.
         out: a PNG to write instead of the run's own.
 
     Returns:
         Pictures, and the squared error of each image, per pixel of [0, 1].
     """
-    model = trained.autoencoder("reconstruct")
-    pixels = trained.images(images, n).pixels
-    restored = trained.pixels(decode_means(model, codes_of(trained, pixels, "reconstruct")))
+    split = trained.images(images, n)
+    pixels = split.pixels
+    restored = trained.restored(pixels, trained.labels(split, label), "reconstruct")
     errors = ((pixels.float() - restored.float()) / 255).square().flatten(1).mean(1).tolist()
     unit = "squared error per pixel of [0, 1]"
     files = _save(
@@ -323,15 +344,22 @@ def _other_group(trained: Trained, having: str, lacking: str | None) -> Tensor:
     return spread(Split(train.pixels[train.labels != classes.index(having)]), EXAMPLES).pixels
 
 
-def score(
-    trained: Trained, images: str | Path | None = None, *, k: int = 50, n: int | None = None, seed: int = 0,
+def score(  # noqa: PLR0913 - each is a choice of its own
+    trained: Trained,
+    images: str | Path | None = None,
+    *,
+    label: str | int | None = None,
+    k: int = 50,
+    n: int | None = None,
+    seed: int = 0,
     out: Path | None = None,
-) -> Result:  # fmt: skip
+) -> Result:
     """Rank images by the importance-weighted bound of their log-likelihood: the strangest first.
 
     Args:
         trained: a likelihood model.
         images: an image, a folder, or anything that ``--data`` takes; by default the test images.
+        label: the class of all images, for a model that is told it; by default that of each test image.
         k: importance samples for each image.
         n: at most so many images.
         seed: of the samples.
@@ -343,28 +371,27 @@ def score(
     trained.density()
     if k < 1:
         raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
-    pixels = trained.images(images, n).pixels
-    bounds = torch.cat([_bounds(trained, pixels, range(first, min(first + 50, len(pixels))), k, seed)
-                        for first in range(0, len(pixels), 50)])  # fmt: skip
+    split = trained.images(images, n)
+    pixels, labels = split.pixels, trained.labels(split, label)
+    parts = [range(first, min(first + 50, len(pixels))) for first in range(0, len(pixels), 50)]
+    bounds = torch.cat([_bounds(trained, pixels, labels, part, (k, seed)) for part in parts])
     order = bounds.argsort()
     shown = order[:24]
-    labels = [f"{bounds[i]:.1f}" for i in shown]
     caption = f"{trained.name}, log-likelihood bound in nats, K = {k}, of {len(pixels):,} images"
     strange = pixels[shown]
+    restored = trained.restored(strange, None if labels is None else labels[shown], "score")
+    nats = [round(float(bounds[i]), 1) for i in shown]
+    title = "Least likely images"
     files = _save(
-        trained, "score", out,
-        lambda t: sheets.pairs(strange, _restored(trained, strange), [float(b) for b in labels],
-                               title="Least likely images", unit=caption, theme=t),
+        trained, "score", out, lambda t: sheets.pairs(strange, restored, nats, title=title, unit=caption, theme=t)
     )  # fmt: skip
     return Result(files, values={"bound": bounds.tolist(), "order": order.tolist(), "unit": "nats"})
 
 
-def _restored(trained: Trained, pixels: Tensor) -> Tensor:
-    return trained.pixels(decode_means(trained.autoencoder("score"), codes_of(trained, pixels, "score")))
-
-
 @torch.no_grad()
-def _bounds(trained: Trained, pixels: Tensor, items: range, k: int, seed: int) -> Tensor:
-    x = trained.observe(pixels[items.start : items.stop])
-    bound: Tensor = trained.model.log_prob(x, ItemNoise((seed, "score"), items, (0, k, k)), k=k).value  # type: ignore[operator]
+def _bounds(trained: Trained, pixels: Tensor, labels: Tensor | None, items: range, draws: tuple[int, int]) -> Tensor:
+    k, seed = draws
+    x, noise = trained.observe(pixels[items.start : items.stop]), ItemNoise((seed, "score"), items, (0, k, k))
+    known = {} if labels is None else {"label": labels[items.start : items.stop]}
+    bound: Tensor = trained.model.log_prob(x, noise, k=k, **known).value  # type: ignore[operator]
     return bound

@@ -48,6 +48,7 @@ class Common:
 
 PLAIN = Common()
 RunName = Annotated[str, Parameter(help="A path, a name, or last.")]
+Label = Annotated[str | None, Parameter(help="A class by its name or number, for a model that is told classes.")]
 Count = Annotated[int, Parameter(name=("--n", "-n"), help="How many, at most.")]
 Some = Annotated[int | None, Parameter(name=("--n", "-n"), help="The first n; all by default.")]
 Seed = Annotated[int, Parameter(help="Fixes all randomness.")]
@@ -84,6 +85,7 @@ def sample(
     run: RunName,
     /,
     *,
+    label: Label = None,
     n: Count = 64,
     seed: Seed = 0,
     temperature: Scale = 1.0,
@@ -91,15 +93,16 @@ def sample(
     common: Common = PLAIN,
 ) -> None:
     """Draw new images from the model."""
-    _show(_open(run, common).sample(n, seed=seed, temperature=temperature, out=out), common)
+    _show(_open(run, common).sample(n, label=label, seed=seed, temperature=temperature, out=out), common)
 
 
 @app.command
 def reconstruct(
-    run: RunName, images: Path | None = None, /, *, n: Count = 20, out: Out = None, common: Common = PLAIN
-) -> None:
+    run: RunName, images: Path | None = None, /, *, label: Label = None, n: Count = 20, out: Out = None,
+    common: Common = PLAIN,
+) -> None:  # fmt: skip
     """Encode and decode images: an image, a folder, or test images, evenly spaced."""
-    result = _open(run, common).reconstruct(images, n=n, out=out)
+    result = _open(run, common).reconstruct(images, label=label, n=n, out=out)
     errors = result.values["squared_error_per_pixel"]
     more = {} if common.json else {"mean squared error per pixel": f"{sum(errors) / len(errors):.5f}"}
     _show(result, common, **more)
@@ -202,11 +205,11 @@ def edit(
 
 @app.command
 def score(
-    run: RunName, images: Path | None = None, /, *, k: int = 50, n: Some = None, out: Out = None,
-    common: Common = PLAIN,
+    run: RunName, images: Path | None = None, /, *, label: Label = None, k: int = 50, n: Some = None,
+    out: Out = None, common: Common = PLAIN,
 ) -> None:  # fmt: skip
     """Rank images by how likely the model finds them, the strangest first."""
-    result = _open(run, common).score(images, k=k, n=n, out=out)
+    result = _open(run, common).score(images, label=label, k=k, n=n, out=out)
     _show(result, common)
     if not common.json:
         for place in result.values["order"][:10]:

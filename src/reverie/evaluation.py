@@ -12,6 +12,7 @@ from reverie.data.views import bits_hash, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
 from reverie.files import read_json, write_json
+from reverie.metrics.batches import restored, told
 from reverie.metrics.figures import Figure, comparable
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
@@ -51,7 +52,8 @@ def evaluate(
     if isinstance(trained.model, LatentDensity):
         x = trained.view.still(test.pixels)
         stop = should_stop or never
-        figures += evaluate_likelihood(trained.model, x, protocol=protocol, k=k, should_stop=stop)
+        label = trained.labels(test)
+        figures += evaluate_likelihood(trained.model, x, protocol=protocol, label=label, k=k, should_stop=stop)
     if isinstance(trained.model, Autoencoder):
         figures += _codes(trained, trained.model, test, protocol)
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in figures]})
@@ -79,19 +81,22 @@ def _binary_already(trained: Trained) -> bool:
 
 
 def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str, Any]) -> list[Figure]:
-    """Reconstruction and separability beside principal components of the same number."""
-    view, data = trained.view, trained.data
+    """Reconstruction and separability beside principal components of the same number.
+
+    Codes of a model that is told the class are not asked for it.
+    """
+    view, data, label = trained.view, trained.data, trained.labels(test)
 
     def to_unit(x: Tensor) -> Tensor:
         return x if view.name in ("unit", "bits") else (x + 1) / 2
 
     references = spread(data.train, REFERENCES)
     x, train = view.still(test.pixels), view.still(references.pixels)
-    figures = evaluate_reconstruction(model, x, to_unit=to_unit, protocol=protocol)
+    figures = evaluate_reconstruction(model, x, to_unit=to_unit, protocol=protocol, label=label)
     dimensions = min(model.latent, train[0].numel(), len(train) - 1)
     baseline = {**protocol, "fitted_on": f"{len(train):,} of {len(data.train):,} training images, evenly spaced"}
     figures += evaluate_pca(train, x, dimensions, to_unit=to_unit, protocol=baseline)
-    if references.labels is not None and test.labels is not None and len(data.classes) > 1:
+    if label is None and references.labels is not None and test.labels is not None and len(data.classes) > 1:
         known, asked = (train, references.labels), (x, test.labels)
         neighbours = min(10, len(train))
         figures += evaluate_separability(model, known, asked, protocol=protocol, k=neighbours)
@@ -104,25 +109,24 @@ def watch(trained: Trained, items: int) -> dict[str, float]:
 
     A likelihood model's loss is the negative elbo at one draw an image; an autoencoder's, its squared error.
     """
-    x = trained.view.still(trained.images(None, items).pixels)
-    model, found = trained.model, []
+    split = trained.images(None, items)
+    x, label, found = trained.view.still(split.pixels), trained.labels(split), []
     for first in range(0, len(x), 500):
-        part = x[first : first + 500]
-        noise = ItemNoise(("watch",), range(first, first + len(part)))
-        found.append(_watched(model, part, noise))
+        rows = range(first, min(first + 500, len(x)))
+        noise = ItemNoise(("watch",), rows)
+        found.append(_watched(trained.model, x[first : rows.stop], told(label, rows), noise))
     return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
 
 
-def _watched(model: Any, x: Tensor, noise: Any) -> dict[str, Tensor]:
+def _watched(model: Any, x: Tensor, label: tuple[Tensor, ...], noise: Any) -> dict[str, Tensor]:
     if isinstance(model, LatentDensity):
-        inferred = model.infer(x)
+        inferred = model.infer(x, *label)
         likelihood, ratio = (weights.squeeze(1) for weights in model.log_weights(x, inferred, noise, 1))
         exact = model.divergence(inferred)
         kl = -ratio if exact is None else exact.sum(1)
         return {"test_loss": kl - likelihood, "test_reconstruction": -likelihood, "test_kl": kl}
     if isinstance(model, Autoencoder):
-        restored = model.decode(model.encode(x).mean).mean
-        return {"test_loss": (restored - x).square().flatten(1).sum(1)}
+        return {"test_loss": (restored(model, x, *label).mean - x).square().flatten(1).sum(1)}
     return {}
 
 

@@ -11,7 +11,7 @@ from reverie.engine.plan import Plan
 from reverie.engine.turn import Job
 from reverie.evaluation import watch
 from reverie.latent import decode_means
-from reverie.protocols import Autoencoder, Sampler
+from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.report import card, page, sheets
 from reverie.runs import Run
 from reverie.trained import Trained, codes_of
@@ -47,7 +47,8 @@ def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:
     model = trained.model
     with torch.no_grad():
         if isinstance(model, Sampler):
-            x = model.sample(36, ItemNoise((0, "sample"), range(36)))
+            label = torch.arange(36) % len(model.classes) if isinstance(model, Conditional) else None
+            x = model.sample(36, ItemNoise((0, "sample"), range(36)), label=label)
         elif isinstance(model, Autoencoder):
             x = decode_means(model, codes_of(trained, trained.data.test.pixels[:36], "reconstruct"))
         else:

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from reverie.distributions import LOG_2PI, Gaussian, standard_normal_log_prob
+from reverie.distributions import LOG_2PI, Gaussian, standard_normal_log_prob, upcast
 from reverie.errors import UsageError
 from reverie.protocols import Noise, Posterior
 
@@ -63,10 +63,14 @@ class Mixture:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """``log 1/C sum_c N(z; m_c, s_c^2)``, (..., D) to (...)."""
-        mean, log_variance = self.components.mean, self.components.log_variance
-        squares = (z.unsqueeze(-2) - mean).square() * torch.exp(-log_variance)  # (..., C, D)
-        each = -0.5 * (squares + log_variance + LOG_2PI).sum(-1)
-        return torch.logsumexp(each, -1) - math.log(len(mean))
+        # |z - m|^2 / s^2 is expanded into two matrix products, which need no (..., C, D) numbers; in float64, since
+        # its terms are much larger than their sum. Autocast leaves float64 alone.
+        mean, log_variance = self.components.mean.double(), self.components.log_variance.double()
+        precision, codes = torch.exp(-log_variance), z.double()
+        squares = codes.square() @ precision.T - 2 * codes @ (mean * precision).T  # (..., C)
+        constant = (mean.square() * precision + log_variance + LOG_2PI).sum(1)  # (C,)
+        log_density = torch.logsumexp(-0.5 * (squares + constant), -1) - math.log(len(mean))
+        return log_density.to(upcast(z).dtype)
 
     def sample(self, n: int, noise: Noise, temperature: float = 1.0) -> Tensor:
         """Draw n codes, (n, D): a component by chance, then a code from it."""

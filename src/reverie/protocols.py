@@ -12,10 +12,7 @@ from torch import Tensor, nn
 
 
 class Noise(Protocol):
-    """Random numbers as a value: a pure function of its key, the name of the draw and the row.
-
-    The first axis of ``shape`` is always the batch. Asking twice for one name gives the same numbers.
-    """
+    """Random numbers: a pure function of its key, the name of the draw and the row, the first axis of ``shape``."""
 
     def normal(self, name: str, shape: tuple[int, ...]) -> Tensor: ...
     def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor: ...
@@ -88,25 +85,31 @@ class Autoencoder(Protocol):
 
     latent: int  # D
 
-    def encode(self, x: Tensor) -> Posterior: ...
-    def decode(self, z: Tensor) -> Distribution: ...
+    def encode(self, x: Tensor, label: Tensor | None = None) -> Posterior: ...
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Distribution: ...
 
 
 @runtime_checkable
 class Density(Protocol):
     """Assigns log-densities: exact with ``k`` ignored, or the importance-weighted bound with ``k`` samples."""
 
-    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1) -> LogProb: ...
+    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1, label: Tensor | None = None) -> LogProb: ...
 
 
 @runtime_checkable
 class LatentDensity(Protocol):
-    """A density with latent variables: inference once, then any number of importance weights from it."""
+    """Inference once, then any number of importance weights: log p(x|z) and log p(z) - log q(z|x); the sum is log w."""
 
-    def infer(self, x: Tensor) -> Any: ...  # whatever is computed once per example
-    def log_weights(self, x: Tensor, inferred: Any, noise: Noise, k: int) -> tuple[Tensor, Tensor]: ...
-    # log p(x|z) and log p(z) - log q(z|x), each (B, K); their sum is log w
+    def infer(self, x: Tensor, label: Tensor | None = None) -> Any: ...  # whatever is computed once per example
+    def log_weights(self, x: Tensor, inferred: Any, noise: Noise, k: int) -> tuple[Tensor, Tensor]: ...  # (B, K) each
     def divergence(self, inferred: Any) -> Tensor | None: ...  # exact KL(q || prior), (B, parts); None: only draws tell
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """Is told the class of each example, (B,) int64: what takes a ``label`` needs one. Other models are given none."""
+
+    classes: tuple[str, ...]  # their names; a label is a number into them
 
 
 @runtime_checkable

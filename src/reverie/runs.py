@@ -123,13 +123,13 @@ class Run:
         """The model with its data, as the actions take it."""
         return Trained(self.name, self.folder, self.model, self.plan.view, self.data, self.config["data"])
 
-    def sample(self, n: int = 64, *, seed: int = 0, temperature: float = 1.0, out: Path | None = None) -> Result:
+    def sample(self, n: int = 64, **options: Any) -> Result:
         """Draw new images; see ``reverie.actions.sample``."""
-        return actions.sample(self.trained, n, seed=seed, temperature=temperature, out=out)
+        return actions.sample(self.trained, n, **options)
 
-    def reconstruct(self, images: str | Path | None = None, *, n: int = 20, out: Path | None = None) -> Result:
+    def reconstruct(self, images: str | Path | None = None, **options: Any) -> Result:
         """Encode and decode images; see ``reverie.actions.reconstruct``."""
-        return actions.reconstruct(self.trained, images, n=n, out=out)
+        return actions.reconstruct(self.trained, images, **options)
 
     def interpolate(self, a: str | int = 0, b: str | int = 1, **options: Any) -> Result:
         """Walk from one image to another; see ``reverie.actions.interpolate``."""

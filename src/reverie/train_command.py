@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from reverie.errors import UsageError
@@ -182,8 +183,9 @@ def _conclude(run: "Run", as_json: bool) -> None:
         return
     if figures:
         print(plain(figures), end="\n\n")
-    has_codes = (run.folder / "pictures" / "reconstructions.png").exists()
-    action = (
-        f"reverie reconstruct {run.folder} your-image.png" if has_codes else f"reverie sample {run.folder} --seed 1"
-    )
+    action = f"reverie sample {run.folder} --seed 1"
+    if any("given" in figure["protocol"] for figure in figures):
+        action = f"reverie sample {run.folder} --label {quote(run.spec.classes[-1])}"
+    elif (run.folder / "pictures" / "reconstructions.png").exists():
+        action = f"reverie reconstruct {run.folder} your-image.png"
     print(f"{report}\nNext: reverie evaluate {run.folder}   (all test images)\n      {action}", flush=True)

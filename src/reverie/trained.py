@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from reverie.data import ImageData
 from reverie.data.images import Split, read_images
 from reverie.data.views import View
-from reverie.errors import UsageError
-from reverie.protocols import Autoencoder, LatentDensity, Sampler
+from reverie.errors import UsageError, suggest
+from reverie.metrics.batches import restored, told
+from reverie.protocols import Autoencoder, Conditional, LatentDensity, Sampler
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,31 @@ class Trained:
         """The model as something with codes.
 
         Raises:
-            UsageError: it has none.
+            UsageError: it has none, or its codes say nothing without a class.
         """
+        if isinstance(self.model, Conditional):
+            raise UsageError(
+                f"{self.name} cannot {verb}: it is conditional, and its codes are no pictures without a class. "
+                "It can: sample, reconstruct, score."
+            )
+        return self._with_codes(verb)
+
+    def _with_codes(self, verb: str) -> Autoencoder:
         if isinstance(self.model, Autoencoder):
             return self.model
         raise UsageError(f"{self.name} cannot {verb}: a {type(self.model).__name__} has no encoder. It can: sample.")
+
+    @torch.no_grad()
+    def restored(self, pixels: Tensor, label: Tensor | None, verb: str) -> Tensor:
+        """The pictures that images are restored to from their mean codes, pixels (N, C, H, W).
+
+        Raises:
+            UsageError: the model has no codes.
+        """
+        model, parts = self._with_codes(verb), range(0, len(pixels), 256)
+        rows = [range(first, min(first + 256, len(pixels))) for first in parts]
+        observed = [(self.observe(pixels[r.start : r.stop]), *told(label, r)) for r in rows]
+        return self.pixels(torch.cat([restored(model, *part).mean for part in observed]))
 
     def sampler(self) -> Sampler:
         """The model as something that draws new observations.
@@ -70,12 +91,50 @@ class Trained:
             "For likelihoods train a vae recipe."
         )
 
+    def labels(self, split: Split, label: str | int | None = None) -> Tensor | None:
+        """The class of each image, (N,), for a model that is told classes: the one named, or what the split says.
+
+        Raises:
+            UsageError: the model is told classes and there is none, or it is told none and there is one; or the class
+                is not one of the data.
+        """
+        if label is not None:
+            return torch.full((len(split),), self.class_number(label))
+        if not isinstance(self.model, Conditional):
+            return None
+        if split.labels is None:
+            raise UsageError(
+                f"{self.name} is conditional: it needs the class of each image. Give --label with one of: "
+                f"{', '.join(self.data.classes)}."
+            )
+        return split.labels
+
+    def class_number(self, label: str | int) -> int:
+        """A class by its name, or by its number where no class has that name.
+
+        Raises:
+            UsageError: there is no such class, or the model is told none.
+        """
+        if not isinstance(self.model, Conditional):
+            raise UsageError(f"{self.name} was trained without labels: leave out --label.")
+        name, classes = str(label), self.data.classes
+        if name in classes:
+            return classes.index(name)
+        if name.isdecimal() and int(name) < len(classes):
+            return int(name)
+        raise UsageError(
+            f'{self.name} knows no class "{name}".{suggest(name, classes)} '
+            f"Its classes are: {', '.join(classes)}; or a number from 0 to {len(classes) - 1}."
+        )
+
     def observe(self, pixels: Tensor) -> Tensor:
         """Pixels (N, C, H, W) as observations; grey pixels become fixed bits where the model wants bits."""
         return self.view.still(self.view.fix(Split(pixels, None), "test").pixels)
 
     def images(self, source: str | Path | None, count: int | None) -> Split:
         """A person's own images in the size and channels of the model, or test images, evenly spaced.
+
+        A person's own have no labels here: their classes need not be those of the data.
 
         Raises:
             DataError: the images cannot be read.
@@ -87,9 +146,7 @@ class Trained:
             return spread(self.data.test, count)
         channels, height, width = self.data.spec.shape
         kinds: dict[int, Any] = {1: "grey", 3: "rgb", 4: "rgba"}
-        split = read_images(source, size=(height, width), channels=kinds[channels])
-        labels = None if split.labels is None else split.labels[:count]
-        return Split(split.pixels[:count], labels)
+        return Split(read_images(source, size=(height, width), channels=kinds[channels]).pixels[:count])
 
     def pixels(self, x: Tensor) -> Tensor:
         """Observations or their means as uint8 pixels."""

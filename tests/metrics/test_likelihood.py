@@ -96,7 +96,7 @@ def test_figures_are_those_of_the_model():
     noise = ItemNoise((5, "likelihood"), range(20)).chunk(0, 10, 10)
     with torch.no_grad():
         q = model.encode(x)
-        given, ratio = model.log_weights(x, q, noise, 10)
+        given, ratio = model.log_weights(x, model.infer(x), noise, 10)
     figures = measure(model, x, seed=5)
     assert figures["elbo"].value == pytest.approx(float((given.mean(1) - q.kl().sum(1)).mean()), abs=1e-9)
     bound = torch.logsumexp(given + ratio, 1) - math.log(10)

@@ -138,7 +138,7 @@ def test_images_drawn_from_the_model_hold_the_likelihood_between_two_bounds():
         p = model.decode(z)
         x = p.sample(noise, "x")
         q = model.encode(x)
-        likelihood, ratio = model.log_weights(x, q, noise, k - 1)
+        likelihood, ratio = model.log_weights(x, model.infer(x), noise, k - 1)
         deviation = torch.exp(0.5 * q.log_variance)
         log_q = torch.distributions.Normal(q.mean, deviation).log_prob(z).sum(1)
         log_prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
@@ -243,6 +243,8 @@ def test_what_it_cannot_do_is_said():
     model, noise = tiny(), ItemNoise(("a",), range(3))
     with pytest.raises(UsageError, match="without labels"):
         model.sample(3, noise, label=torch.zeros(3, dtype=torch.long))
+    with pytest.raises(UsageError, match="without labels"):
+        model.infer(bits(3, 1, 4, 4), torch.zeros(3, dtype=torch.long))
     for temperature in (-1.0, math.nan):
         with pytest.raises(UsageError, match="at least 0"):
             model.sample(3, noise, temperature=temperature)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from reverie.protocols import Autoencoder
+from reverie.protocols import Autoencoder, Distribution
 
 
 @contextmanager
@@ -29,6 +29,16 @@ def batches(model: object, x: Tensor, size: int) -> Iterator[tuple[range, Tensor
     for first in range(0, len(x), size):
         items = range(first, min(first + size, len(x)))
         yield items, x[first : items.stop].to(device)
+
+
+def told(label: Tensor | None, items: range) -> tuple[Tensor, ...]:
+    """The labels of a batch, as the last argument to a model that is told them; to the others, no argument."""
+    return () if label is None else (label[items.start : items.stop],)
+
+
+def restored(model: Autoencoder, x: Tensor, *label: Tensor) -> Distribution:
+    """``p(x|z)`` at the mean code of each image, (B, C, H, W); with its label, for a model that is told it."""
+    return model.decode(model.encode(x, *label).mean, *label)
 
 
 def codes(model: Autoencoder, x: Tensor, size: int = 500) -> Tensor:

@@ -7,13 +7,14 @@ float32; everything over draws and images is float64. See ``docs/likelihood.md``
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from reverie.engine.noise import ItemNoise
 from reverie.errors import DataError, Diverged, Interrupted, UsageError
-from reverie.metrics.batches import batches, evaluating
+from reverie.metrics.batches import batches, evaluating, restored, told
 from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.objectives.elbo import LogMeanExp
 from reverie.protocols import Autoencoder, LatentDensity, Posterior
@@ -39,6 +40,7 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
     x: Tensor,
     *,
     protocol: Protocol,
+    label: Tensor | None = None,
     k: int = 1000,
     seed: int = 0,
     batch: int = 20,
@@ -57,6 +59,7 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
         x: (N, C, H, W), in the model's own space; binary images are those same bits that are encoded.
         protocol: what the caller knows: data, split, binarisation ... ``values`` ("binary", "256 levels" or
             "continuous") where the model's observations do not tell; ``range`` of continuous values.
+        label: the class of each image, (N,), of a model that is told them: the figures are of ``log p(x|y)``.
         k: draws for each image.
         seed: of the draws.
         batch: images at once, at most.
@@ -74,23 +77,25 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
         raise UsageError(f"The number of importance samples K must be at least 1; got {k}.")
     if not isinstance(model, LatentDensity):
         raise UsageError("This model gives no likelihood: it has no infer and log_weights to measure it by.")
-    values = str(protocol.get("values", _support(model, x)))
+    values = str(protocol.get("values", _support(model, x, label)))
     _check_values(x, values)
+    if label is not None:
+        protocol = {**protocol, "given": "the label"}
     batch, chunk = _fit(x, batch, chunk, k * getattr(model, "latent", 64))
     parts = []
     with evaluating(model):
         for items, part in batches(model, x, batch):
             if should_stop():
                 raise Interrupted(f"The likelihood was stopped after {items.start} of {len(x)} images.")
-            parts.append(_measure(model, part, ItemNoise((seed, "likelihood"), items), k, chunk))
+            inferred = model.infer(part, *told(label, items))
+            parts.append(_measure(model, part, inferred, ItemNoise((seed, "likelihood"), items), k, chunk))
     measured = _joined(parts)
     _check_finite(measured)
     return _figures(measured, x, k, {**protocol, "values": values, "seed": seed})
 
 
-def _measure(model: LatentDensity, x: Tensor, noise: ItemNoise, k: int, chunk: int) -> _Measured:
-    """Infer once, then weigh K draws in chunks."""
-    inferred = model.infer(x)
+def _measure(model: LatentDensity, x: Tensor, inferred: Any, noise: ItemNoise, k: int, chunk: int) -> _Measured:
+    """Weigh K draws in chunks from what was inferred once."""
     weights = LogMeanExp()
     likelihood, ratio = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     for first in range(0, k, chunk):
@@ -161,13 +166,13 @@ def _unit(x: Tensor, protocol: Protocol) -> str:
     return f"nats per image, density of values in {span}"
 
 
-def _support(model: LatentDensity, x: Tensor) -> str:
+def _support(model: LatentDensity, x: Tensor, label: Tensor | None) -> str:
     """Ask the model's own observations which values they give probabilities to."""
     if not isinstance(model, Autoencoder) or not len(x):
         return "unknown"
     with evaluating(model):
-        ((_, part),) = batches(model, x[:1], 1)
-        return getattr(model.decode(model.encode(part).mean), "support", "unknown")
+        ((items, part),) = batches(model, x[:1], 1)
+        return getattr(restored(model, part, *told(label, items)), "support", "unknown")
 
 
 def _check_values(x: Tensor, values: str) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import UsageError
-from reverie.metrics.batches import batches, evaluating
+from reverie.metrics.batches import batches, evaluating, restored, told
 from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.protocols import Autoencoder
 
@@ -82,6 +82,7 @@ def evaluate_reconstruction(
     *,
     to_unit: Callable[[Tensor], Tensor],
     protocol: Protocol,
+    label: Tensor | None = None,
     batch: int = 500,
 ) -> list[Figure]:
     """Squared error and peak signal-to-noise ratio of ``decode(encode(x))``, both at their means.
@@ -91,13 +92,16 @@ def evaluate_reconstruction(
         x: (N, C, H, W), in the model's own space.
         to_unit: from that space to pixels in [0, 1], the units of the figures.
         protocol: data, split ...
+        label: the class of each image, (N,), of a model that is told them.
         batch: images at once.
     """
     errors = []
+    if label is not None:
+        protocol = {**protocol, "given": "the label"}
     with evaluating(model):
-        for _, part in batches(model, x, batch):
-            restored = model.decode(model.encode(part).mean).mean
-            errors.append(_squared_error(to_unit(restored), to_unit(part)))
+        for items, part in batches(model, x, batch):
+            mean = restored(model, part, *told(label, items)).mean
+            errors.append(_squared_error(to_unit(mean), to_unit(part)))
     return _figures("", torch.cat(errors), x[0].numel(), protocol)
 
 

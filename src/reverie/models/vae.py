@@ -1,6 +1,7 @@
 """The variational autoencoder (Kingma & Welling 2014, 1312.6114; Rezende et al. 2014, 1401.4082)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -9,6 +10,28 @@ from reverie.errors import UsageError
 from reverie.objectives.elbo import Bound, importance_bound
 from reverie.priors import CodeDensity, Prior, StandardNormal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What is computed once for all draws: the posterior of each image, and the prior, which may ask the encoder too.
+
+    Args:
+        posterior: q(z|x), (B, D).
+        prior: p(z), one for all.
+    """
+
+    posterior: Gaussian | Transformed
+    prior: CodeDensity
+
+    @property
+    def mean(self) -> Tensor:
+        """Of the posterior, (B, D)."""
+        return self.posterior.mean
+
+    def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
+        """Draw K codes for each image, (B, K, D), with their log-density, (B, K)."""
+        return self.posterior.draw(noise, k)
 
 
 class VAE(nn.Module):
@@ -69,13 +92,13 @@ class VAE(nn.Module):
         logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach().sum(1)}
         return Loss(-self.objective.of(log_likelihood, kl, batch.progress), logs)
 
-    def _draw(self, inferred: Gaussian | Transformed, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _draw(self, inferred: Inferred, noise: Noise) -> tuple[Tensor, Tensor]:
         """A code for each example, (B, D), and the divergence: exact, (B, D), or at that code, (B, 1)."""
-        exact = self.divergence(inferred)
-        if exact is not None and isinstance(inferred, Gaussian):
-            return inferred.sample(noise, "z"), exact
-        z, log_q = inferred.draw(noise)
-        return z.squeeze(1), log_q - self._prior().log_prob(z)
+        exact, posterior = self.divergence(inferred), inferred.posterior
+        if exact is not None and isinstance(posterior, Gaussian):
+            return posterior.sample(noise, "z"), exact
+        z, log_q = posterior.draw(noise)
+        return z.squeeze(1), log_q - inferred.prior.log_prob(z)
 
     def encode(self, x: Tensor) -> Gaussian | Transformed:
         """The posterior q(z|x)."""
@@ -96,39 +119,48 @@ class VAE(nn.Module):
         Raises:
             UsageError: a label is given, or the temperature is negative.
         """
-        if label is not None:
-            raise UsageError("This model was trained without labels: leave the label out.")
+        _refuse(label)
         if not temperature >= 0:
             raise UsageError(f"The temperature must be at least 0; got {temperature}.")
         parameter = next(self.decoder.parameters())
         return self.decode(self._prior().sample(n, noise, temperature).to(parameter)).mean
 
-    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1) -> LogProb:
+    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1, label: Tensor | None = None) -> LogProb:
         """The importance-weighted bound of log p(x) with k draws (Burda et al. 2016, 1509.00519), (B,).
 
         Raises:
-            UsageError: k is below 1.
+            UsageError: k is below 1, or a label is given.
         """
         if k < 1:
             raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
-        log_likelihood, log_ratio = self.log_weights(x, self.infer(x), noise, k)
+        log_likelihood, log_ratio = self.log_weights(x, self.infer(x, label), noise, k)
         return LogProb(importance_bound(log_likelihood + log_ratio), "bound")
 
-    def infer(self, x: Tensor) -> Gaussian | Transformed:
-        """The posterior, which importance weights are drawn from any number of times."""
-        return self.encode(x)
+    def infer(self, x: Tensor, label: Tensor | None = None) -> Inferred:
+        """The posterior, which importance weights are drawn from any number of times, and the prior.
 
-    def log_weights(self, x: Tensor, inferred: Gaussian | Transformed, noise: Noise, k: int) -> tuple[Tensor, Tensor]:
+        Raises:
+            UsageError: a label is given.
+        """
+        _refuse(label)
+        return Inferred(self.encode(x), self._prior())
+
+    def log_weights(self, x: Tensor, inferred: Inferred, noise: Noise, k: int) -> tuple[Tensor, Tensor]:
         """``log p(x|z)`` and ``log p(z) - log q(z|x)`` at k draws, each (B, K); their sum is log w."""
         z, log_q = inferred.draw(noise, k)
         log_likelihood = self.decode(z.flatten(0, 1)).log_prob(x.repeat_interleave(k, 0))
-        return log_likelihood.view(-1, k), self._prior().log_prob(z) - log_q
+        return log_likelihood.view(-1, k), inferred.prior.log_prob(z) - log_q
 
-    def divergence(self, inferred: Gaussian | Transformed) -> Tensor | None:
+    def divergence(self, inferred: Inferred) -> Tensor | None:
         """``KL(q || p)`` of each dimension, (B, D), where posterior and prior are normal; else None."""
-        if isinstance(inferred, Gaussian) and isinstance(self.prior, StandardNormal):
-            return inferred.kl()
+        if isinstance(inferred.posterior, Gaussian) and isinstance(self.prior, StandardNormal):
+            return inferred.posterior.kl()
         return None
 
     def _prior(self) -> CodeDensity:
         return self.prior.given(self.encode)
+
+
+def _refuse(label: Tensor | None) -> None:
+    if label is not None:
+        raise UsageError("This model was trained without labels: leave the label out.")

@@ -28,6 +28,20 @@ def mlp(
     return nn.Sequential(*layers, *([output()] if output else []))
 
 
+def gated_mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Gated linear layers and a plain last one, (B, sizes[0]) to (B, sizes[-1]): ``y = (V x + a) * sigmoid(W x + b)``.
+
+    Source: Dauphin et al. 2017, 1612.08083, equation 1.
+
+    Args:
+        sizes: number of inputs, of each hidden layer, and of outputs.
+    """
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True):
+        layers += [nn.Linear(inputs, 2 * outputs), nn.GLU(1)]
+    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
+
+
 def mlp_encoder(
     shape: tuple[int, ...],
     hidden: Sequence[int],
