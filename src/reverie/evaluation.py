@@ -93,9 +93,10 @@ def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str
     references = spread(data.train, REFERENCES)
     x, train = view.still(test.pixels), view.still(references.pixels)
     figures = evaluate_reconstruction(model, x, to_unit=to_unit, protocol=protocol, label=label)
-    dimensions = min(model.latent, train[0].numel(), len(train) - 1)
-    baseline = {**protocol, "fitted_on": f"{len(train):,} of {len(data.train):,} training images, evenly spaced"}
-    figures += evaluate_pca(train, x, dimensions, to_unit=to_unit, protocol=baseline)
+    if model.latent < train[0].numel():  # as many components as pixels would restore everything
+        baseline = {**protocol, "fitted_on": f"{len(train):,} of {len(data.train):,} training images, evenly spaced"}
+        dimensions = min(model.latent, len(train) - 1)
+        figures += evaluate_pca(train, x, dimensions, to_unit=to_unit, protocol=baseline)
     if label is None and references.labels is not None and test.labels is not None and len(data.classes) > 1:
         known, asked = (train, references.labels), (x, test.labels)
         neighbours = min(10, len(train))
