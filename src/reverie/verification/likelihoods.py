@@ -1,0 +1,125 @@
+"""What checks of the package and of a model have in common: masses, rising bounds, and brackets."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from reverie.distributions import Gaussian
+from reverie.engine.noise import ItemNoise
+from reverie.protocols import Distribution, LatentDensity, Noise
+from reverie.verification.findings import Inapplicable, excess, largest
+
+LEVELS = torch.arange(256, dtype=torch.float64) / 127.5 - 1
+DEVIATIONS = 10.0  # of a Gaussian, that its density is summed over
+
+
+def alone(p: Distribution, chosen: Tensor | slice = slice(None)) -> Distribution:
+    """Each value as a distribution of its own: fields (B, ...) become (values, 1), with those chosen.
+
+    Raises:
+        Inapplicable: the distribution has parameters that belong to no single value.
+    """
+    if not dataclasses.is_dataclass(p) or isinstance(p, type):
+        raise Inapplicable(f"the values of a {type(p).__name__} do not stand alone")
+    shape, taken = p.mean.shape, {}
+    for field in dataclasses.fields(p):
+        value = getattr(p, field.name)
+        if not isinstance(value, Tensor) or (value.ndim and value.shape != shape):
+            raise Inapplicable(f"the values of a {type(p).__name__} do not stand alone: {field.name} is for several")
+        taken[field.name] = value.reshape(-1, 1)[chosen] if value.ndim else value
+    found: Distribution = dataclasses.replace(p, **taken)
+    return found
+
+
+def additivity_error(p: Distribution, x: Tensor) -> Tensor:
+    """``log p(x) - sum_i log p(x_i)`` over independent values, (B,), nats."""
+    return p.log_prob(x) - alone(p).log_prob(x.reshape(-1, 1)).view(len(x), -1).sum(1)
+
+
+def mass_error(single: Distribution) -> float:
+    """The largest ``|sum_v p(v) - 1|`` over distributions of one value each, (rows, 1).
+
+    Raises:
+        Inapplicable: the values are not bits or levels, and the distribution is no Gaussian.
+    """
+    support = getattr(single, "support", "unknown")
+    if support == "continuous" and isinstance(single, Gaussian):
+        return _integral_error(single)
+    if support not in ("binary", "256 levels"):
+        raise Inapplicable(f"the values of a {type(single).__name__} cannot be listed")
+    values = LEVELS[[0, -1]].add(1).div(2) if support == "binary" else LEVELS
+    log_mass = torch.stack([single.log_prob(torch.full_like(single.mean, float(v))) for v in values])
+    return largest(log_mass.logsumexp(0).expm1())
+
+
+def _integral_error(single: Gaussian) -> float:
+    """The integral of a density by the trapezoidal rule, which is exact here to float64's digits."""
+    deviation = torch.exp(0.5 * single.log_variance).expand_as(single.mean)
+    steps = torch.linspace(-DEVIATIONS, DEVIATIONS, 401, dtype=single.mean.dtype).tolist()
+    density = torch.stack([single.log_prob(single.mean + step * deviation).exp() for step in steps])
+    return largest(density.sum(0) * deviation.squeeze(1) * (steps[1] - steps[0]) - 1)
+
+
+def weigh(model: LatentDensity, x: Tensor, items: Sequence[int], draws: tuple[int, int, int]) -> Tensor:
+    """Log-weights of the draws (first, last, K), (B, last - first)."""
+    noise = ItemNoise(("verify", "weights"), items).chunk(*draws)
+    return torch.stack(model.log_weights(x, model.infer(x), noise, draws[1] - draws[0])).sum(0)
+
+
+def fall(bounds: Sequence[Tensor]) -> float:
+    """How far bounds of growing K, each (B,), fall between one and the next, beyond four standard errors."""
+    falls = [excess(fewer - more) for fewer, more in zip(bounds, bounds[1:], strict=False)]
+    return float(torch.tensor(falls, dtype=torch.float64).max())
+
+
+@dataclasses.dataclass(frozen=True)
+class At:
+    """A posterior whose draws are given: z (B, K, D), with log-densities (B, K). It lets a model weigh any codes."""
+
+    z: Tensor
+    log_density: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Of the draws, (B, D)."""
+        return self.z.mean(1)
+
+    def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
+        """The draws."""
+        return self.z, self.log_density
+
+
+def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, proposal: torch.distributions.Normal, k: int) -> Tensor:
+    """``log 1/K sum_k p(x, z_k) / r(z_k)`` where z_1 is an exact posterior draw, the others of r: (B,).
+
+    Its expectation is ``log p(x)`` or above, for any normalised r that does not know z_1 (Grosse, Ghahramani and Adams
+    2015, 1511.02543). The density of r is computed by torch.distributions, so that a posterior whose own density is
+    wrong moves the lower bound alone.
+
+    Args:
+        model: weighs draws of a posterior.
+        x: simulated from the model, (B, ...).
+        z: what x was simulated from, (B, D).
+        proposal: r, with parameters (B, D).
+        k: K, at least 2.
+    """
+    noise = ItemNoise(("verify", "upper"), range(len(x)))
+    e = noise.normal("z", (len(x), k - 1, z.shape[1])).to(z)
+    others = proposal.mean.unsqueeze(1) + proposal.stddev.unsqueeze(1) * e
+    every = torch.cat([z.unsqueeze(1), others], 1)  # (B, K, D)
+    log_r = proposal.log_prob(every.transpose(0, 1)).sum(-1).T
+    log_weights = torch.stack(model.log_weights(x, At(every, log_r), noise, k)).sum(0)
+    return log_weights.logsumexp(1) - math.log(k)
+
+
+def bracket(lower: Tensor, upper: Tensor, exact: Tensor | None = None) -> tuple[float, str]:
+    """How far lower bounds lie above upper ones, or either beyond the exact value, past four standard errors."""
+    errors = [excess(lower - upper)]
+    words = f"log p(x) between {lower.mean():.3f} and {upper.mean():.3f} nats"
+    if exact is not None:
+        errors += [excess(lower - exact), excess(exact - upper)]
+        words += f", exactly {exact.mean():.3f}"
+    return float(torch.tensor(errors, dtype=torch.float64).max()), words
