@@ -103,11 +103,10 @@ def line(finding: Finding) -> str:
 
 def total(findings: Sequence[Finding]) -> str:
     """The line below the findings."""
-    checked = [finding for finding in findings if finding.passed is not None]
     failed = _failed(findings)
     seconds = sum(finding.seconds for finding in findings)
     verdict = f"{len(failed)} FAIL" if failed else "all pass"
-    return f"{len(checked)} checks, {verdict} ({seconds:.1f} s)"
+    return f"{len(_checked(findings))} checked, {verdict} ({seconds:.1f} s)"
 
 
 def record(target: str | None, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -117,14 +116,22 @@ def record(target: str | None, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def demand(findings: Sequence[Finding]) -> None:
-    """Raise where a check has failed.
+    """Raise where a check has failed, or none applied.
 
     Raises:
         ReverieError: names the failed checks.
+        UsageError: the model has none of the protocols that the checks are about.
     """
-    if failed := _failed(findings):
+    checked, failed = _checked(findings), _failed(findings)
+    if not checked:
+        raise UsageError("There is nothing to verify: the model has no loss, no codes and no density (protocols.py).")
+    if failed:
         names = "; ".join(finding.name for finding in failed)
-        raise ReverieError(f"{len(failed)} of {len(findings)} checks failed: {names}. See docs/verify.md.")
+        raise ReverieError(f"{len(failed)} of {len(checked)} checks failed: {names}. See docs/verify.md.")
+
+
+def _checked(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.passed is not None]
 
 
 def _failed(findings: Iterable[Finding]) -> list[Finding]:

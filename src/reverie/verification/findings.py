@@ -90,7 +90,7 @@ def check(name: str, tolerance: float) -> Callable[[Measure[Arguments]], Check[A
 
 def largest(difference: Tensor) -> float:
     """The largest absolute value; NaN where there is one."""
-    return float(difference.abs().max())
+    return float(difference.detach().abs().max())
 
 
 def relative(found: Tensor, expected: Tensor) -> float:

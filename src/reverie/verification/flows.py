@@ -48,23 +48,33 @@ def zero_share(flow: Flow, start: Tensor, context: Tensor) -> float:
 
 def unheard_share(flow: Flow, start: Tensor, context: Tensor) -> float:
     """The share of the context's numbers that move nothing at any point."""
-    rows = [
-        torch.autograd.functional.jacobian(lambda h, z=z: flow(z, h)[0].flatten(), h)
-        for z, h in zip(start.split(1), context.split(1), strict=True)
+    moves = [
+        _jacobian(_of_context(flow, start[i : i + 1]), context[i : i + 1]).flatten(0, -2) for i in range(len(start))
     ]
-    moves = torch.stack([row.flatten(1, -2) for row in rows])  # (B, K D, H)
-    return float((moves == 0).all(0).all(0).double().mean())
+    return float((torch.cat(moves) == 0).all(0).double().mean())
 
 
 def jacobians(flow: Flow, start: Tensor, context: Tensor) -> Tensor:
     """``dz/dz_0`` at every point alone, (B K, D, D)."""
     b, k, d = start.shape
     found = [
-        torch.autograd.functional.jacobian(lambda z, i=i: flow(z.view(1, 1, d), context[i : i + 1])[0].view(d), point)
-        for i in range(b)
-        for point in start[i]
+        _jacobian(_of_start(flow, context[i : i + 1]), start[i, j].view(1, 1, d)) for i in range(b) for j in range(k)
     ]
     return torch.stack(found).view(b * k, d, d)
+
+
+def _of_start(flow: Flow, context: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda start: flow(start, context)[0]
+
+
+def _of_context(flow: Flow, start: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda context: flow(start, context)[0]
+
+
+def _jacobian(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    """The derivative of (1, K, D) by (1, 1, E), (1, K, D, 1, 1, E)."""
+    found: Tensor = torch.autograd.functional.jacobian(function, at)  # type: ignore[no-untyped-call]
+    return found
 
 
 def moved(flow: Flow) -> Flow:

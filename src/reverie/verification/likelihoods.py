@@ -1,42 +1,57 @@
 """What checks of the package and of a model have in common: masses, rising bounds, and brackets."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from reverie.distributions import Gaussian
 from reverie.engine.noise import ItemNoise
-from reverie.protocols import Distribution, LatentDensity, Noise
+from reverie.protocols import Distribution, LatentDensity, Noise, Posterior
 from reverie.verification.findings import Inapplicable, excess, largest
 
 LEVELS = torch.arange(256, dtype=torch.float64) / 127.5 - 1
 DEVIATIONS = 10.0  # of a Gaussian, that its density is summed over
 
 
+def log_density(p: torch.distributions.Distribution, x: Tensor) -> Tensor:
+    """Log p(x) by torch.distributions, one for each value."""
+    found: Tensor = p.log_prob(x)
+    return found
+
+
+def parameters(p: Distribution) -> dict[str, Tensor]:
+    """The parameters of a distribution of independent values in float64, by name: (B, ...), or scalars.
+
+    Raises:
+        Inapplicable: it has parameters that belong to no single value.
+    """
+    described: Any = p
+    found = {f.name: getattr(p, f.name) for f in fields(described)} if is_dataclass(described) else {}
+    shape = p.mean.shape
+    if not found or any(not isinstance(v, Tensor) or (v.ndim and v.shape != shape) for v in found.values()):
+        raise Inapplicable(f"the values of {type(p).__name__} do not stand alone")
+    return {name: value.detach().double() for name, value in found.items()}
+
+
 def alone(p: Distribution, chosen: Tensor | slice = slice(None)) -> Distribution:
-    """Each value as a distribution of its own: fields (B, ...) become (values, 1), with those chosen.
+    """Each value as a distribution of its own, in float64: fields (B, ...) become (values, 1), with those chosen.
 
     Raises:
         Inapplicable: the distribution has parameters that belong to no single value.
     """
-    if not dataclasses.is_dataclass(p) or isinstance(p, type):
-        raise Inapplicable(f"the values of a {type(p).__name__} do not stand alone")
-    shape, taken = p.mean.shape, {}
-    for field in dataclasses.fields(p):
-        value = getattr(p, field.name)
-        if not isinstance(value, Tensor) or (value.ndim and value.shape != shape):
-            raise Inapplicable(f"the values of a {type(p).__name__} do not stand alone: {field.name} is for several")
-        taken[field.name] = value.reshape(-1, 1)[chosen] if value.ndim else value
-    found: Distribution = dataclasses.replace(p, **taken)
+    taken = {name: v.reshape(-1, 1)[chosen] if v.ndim else v for name, v in parameters(p).items()}
+    found: Distribution = type(p)(**taken)
     return found
 
 
 def additivity_error(p: Distribution, x: Tensor) -> Tensor:
-    """``log p(x) - sum_i log p(x_i)`` over independent values, (B,), nats."""
-    return p.log_prob(x) - alone(p).log_prob(x.reshape(-1, 1)).view(len(x), -1).sum(1)
+    """``log p(x) - sum_i log p(x_i)`` over independent values, (B,), nats, in float64."""
+    whole: Distribution = type(p)(**parameters(p))
+    return whole.log_prob(x) - alone(p).log_prob(x.reshape(-1, 1)).view(len(x), -1).sum(1)
 
 
 def mass_error(single: Distribution) -> float:
@@ -49,7 +64,7 @@ def mass_error(single: Distribution) -> float:
     if support == "continuous" and isinstance(single, Gaussian):
         return _integral_error(single)
     if support not in ("binary", "256 levels"):
-        raise Inapplicable(f"the values of a {type(single).__name__} cannot be listed")
+        raise Inapplicable(f"the values of {type(single).__name__} cannot be listed")
     values = LEVELS[[0, -1]].add(1).div(2) if support == "binary" else LEVELS
     log_mass = torch.stack([single.log_prob(torch.full_like(single.mean, float(v))) for v in values])
     return largest(log_mass.logsumexp(0).expm1())
@@ -75,7 +90,7 @@ def fall(bounds: Sequence[Tensor]) -> float:
     return float(torch.tensor(falls, dtype=torch.float64).max())
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class At:
     """A posterior whose draws are given: z (B, K, D), with log-densities (B, K). It lets a model weigh any codes."""
 
@@ -92,7 +107,7 @@ class At:
         return self.z, self.log_density
 
 
-def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, proposal: torch.distributions.Normal, k: int) -> Tensor:
+def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, r: torch.distributions.Normal, k: int) -> Tensor:
     """``log 1/K sum_k p(x, z_k) / r(z_k)`` where z_1 is an exact posterior draw, the others of r: (B,).
 
     Its expectation is ``log p(x)`` or above, for any normalised r that does not know z_1 (Grosse, Ghahramani and Adams
@@ -103,16 +118,25 @@ def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, proposal: torch.dist
         model: weighs draws of a posterior.
         x: simulated from the model, (B, ...).
         z: what x was simulated from, (B, D).
-        proposal: r, with parameters (B, D).
+        r: with parameters (B, D).
         k: K, at least 2.
     """
     noise = ItemNoise(("verify", "upper"), range(len(x)))
     e = noise.normal("z", (len(x), k - 1, z.shape[1])).to(z)
-    others = proposal.mean.unsqueeze(1) + proposal.stddev.unsqueeze(1) * e
+    others = r.mean.unsqueeze(1) + r.stddev.unsqueeze(1) * e
     every = torch.cat([z.unsqueeze(1), others], 1)  # (B, K, D)
-    log_r = proposal.log_prob(every.transpose(0, 1)).sum(-1).T
+    log_r = log_density(r, every.transpose(0, 1)).sum(-1).T
     log_weights = torch.stack(model.log_weights(x, At(every, log_r), noise, k)).sum(0)
     return log_weights.logsumexp(1) - math.log(k)
+
+
+def proposal(posterior: Posterior) -> torch.distributions.Normal:
+    """The posterior itself where it is Gaussian; else the Gaussian with the mean and variance of 64 of its draws."""
+    if isinstance(posterior, Gaussian):
+        deviation = torch.exp(0.5 * posterior.log_variance).expand_as(posterior.mean)
+        return torch.distributions.Normal(posterior.mean, deviation)
+    z, _ = posterior.draw(ItemNoise(("verify", "fit"), range(len(posterior.mean))), 64)
+    return torch.distributions.Normal(z.mean(1), z.std(1).clamp(min=1e-6))
 
 
 def bracket(lower: Tensor, upper: Tensor, exact: Tensor | None = None) -> tuple[float, str]:
