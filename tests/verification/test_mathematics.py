@@ -121,7 +121,7 @@ MISTAKES = {
         {"bernoulli_masses", "binary_pictures", "log_densities"},
     ),
     "log 2 pi dropped": (distributions, "LOG_2PI", 0.0, {"exact_posterior", "exact_flow", "log_densities"}),
-    "log of the components dropped": (priors, "LOG_2PI", 0.0, {"log_densities"}),
+    "mixture without log 2 pi": (priors, "LOG_2PI", 0.0, {"log_densities"}),
     "posterior of mass 1.6": (
         Gaussian,
         "draw",

@@ -1,5 +1,6 @@
 """What checks of the package and of a model have in common: masses, rising bounds, and brackets."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -85,8 +86,8 @@ def weigh(model: LatentDensity, x: Tensor, items: Sequence[int], draws: tuple[in
 
 
 def fall(bounds: Sequence[Tensor]) -> float:
-    """How far bounds of growing K, each (B,), fall between one and the next, beyond four standard errors."""
-    falls = [excess(fewer - more) for fewer, more in zip(bounds, bounds[1:], strict=False)]
+    """How far bounds of growing K, each (B,), fall between any two, beyond four standard errors."""
+    falls = [excess(fewer - more) for fewer, more in itertools.combinations(bounds, 2)]
     return float(torch.tensor(falls, dtype=torch.float64).max())
 
 
@@ -119,7 +120,7 @@ def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, r: torch.distributio
         x: simulated from the model, (B, ...).
         z: what x was simulated from, (B, D).
         r: with parameters (B, D).
-        k: K, at least 2.
+        k: K, at least 1.
     """
     noise = ItemNoise(("verify", "upper"), range(len(x)))
     e = noise.normal("z", (len(x), k - 1, z.shape[1])).to(z)

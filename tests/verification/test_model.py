@@ -1,0 +1,229 @@
+"""A model of one's own: a right one passes everything, and each mistake is seen by the check that is about it."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from reverie.distributions import Bernoulli, Gaussian, SharedGaussian, SharedLogistic, Transformed, unit_gaussian
+from reverie.models.autoencoder import Autoencoder
+from reverie.models.vae import VAE
+from reverie.nn.mlp import mlp_decoder, mlp_encoder
+from reverie.priors import StandardNormal, VampPrior
+from reverie.protocols import LogProb, Loss
+from reverie.verification import model as checks
+from reverie.verification.model import CHECKS, Subject
+
+SHAPE, D, H = (1, 3, 4), 3, 2
+OBSERVATIONS = {"bits": lambda: Bernoulli, "levels": SharedLogistic, "unit": lambda: unit_gaussian}
+OBSERVATIONS["density"] = lambda: SharedGaussian(-1.0)
+
+
+class Step(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.hear = nn.Parameter(torch.randn(D, D)), nn.Linear(H, D)
+
+    def forward(self, z, context):
+        m = z @ self.weight.tril(-1).T + self.hear(context)
+        log_gate = nn.functional.logsigmoid(m + 1)
+        return log_gate.exp() * z + m, log_gate.sum(-1) + _of_gate(z)
+
+
+def _of_gate(z):
+    return z.new_zeros(z.shape[:2])  # m and the gate of a number do not depend on the number itself
+
+
+class Flow(nn.Module):
+    def __init__(self, steps=2, *, reverse=True, deaf=False):
+        super().__init__()
+        self.steps, self.reverse, self.deaf = nn.ModuleList(Step() for _ in range(steps)), reverse, deaf
+
+    def forward(self, z, context):
+        total = z.new_zeros(z.shape[:2])
+        for step in self.steps:
+            z, log_determinant = step(z.flip(-1) if self.reverse else z, 0 * context if self.deaf else context)
+            total = total + log_determinant
+        return z, total
+
+
+def vae(observation="bits", flow=None, vamp=False):
+    torch.manual_seed(0)
+    made = OBSERVATIONS[observation]()
+    prior = VampPrior(images(observation)[:5], D, -1.0) if vamp else StandardNormal(D)
+    outputs = 2 * D + (H if flow is not None else 0)
+    return VAE(mlp_encoder(SHAPE, [8], outputs), mlp_decoder(D, [8], SHAPE), made, prior, flow=flow)
+
+
+def images(observation="bits", n=16):
+    levels = torch.randint(0, 256, (n, *SHAPE), generator=torch.Generator().manual_seed(0)) / 127.5 - 1
+    return (levels > 0).float() if observation == "bits" else levels
+
+
+def findings(model, x=None, label=None):
+    subject = Subject(model, images() if x is None else x, label)
+    names = [name for name, value in vars(checks).items() if value in CHECKS]
+    return {name: getattr(checks, name)(subject) for name in names}
+
+
+def red(found):
+    return {name for name, finding in found.items() if finding.passed is False}
+
+
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+def test_a_right_model_passes_everything_but_the_flow_it_has_not(observation):
+    found = findings(vae(observation), images(observation))
+    assert len(found) == len(CHECKS) == 11
+    assert {name for name, finding in found.items() if not finding.passed} == {
+        "flow_determinant",
+        "flow_reaches",
+        "flow_hears",
+    }
+    assert red(found) == set()
+
+
+def test_a_right_flow_passes_too_and_one_step_is_not_asked_to_reach_everywhere():
+    assert all(finding.passed for finding in findings(vae(flow=Flow())).values())
+    found = findings(vae(flow=Flow(1)))
+    assert found["flow_reaches"].note.startswith("one autoregressive step")
+    assert red(found) == set()
+
+
+def test_a_learned_prior_is_drawn_from_and_the_bracket_holds():
+    found = findings(vae(vamp=True))
+    assert red(found) == set()
+    assert found["bracket_holds"].passed
+
+
+def test_a_plain_autoencoder_is_asked_what_it_can_answer():
+    torch.manual_seed(0)
+    found = findings(Autoencoder(mlp_encoder(SHAPE, [], D), mlp_decoder(D, [], SHAPE), latent=D))
+    assert {name for name, finding in found.items() if finding.passed} == {
+        "masses_sum_to_one",
+        "pixels_add_up",
+        "loss_repeats",
+    }
+    assert red(found) == set()
+
+
+def test_the_model_is_left_as_it_was():
+    model = vae(flow=Flow()).eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.random.get_rng_state()
+    findings(model)
+    assert not model.training
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+        assert tensor.dtype == torch.float32
+
+
+def test_a_kept_order_and_a_deaf_flow_are_seen():
+    assert red(findings(vae(flow=Flow(reverse=False)))) == {"flow_reaches"}
+    assert red(findings(vae(flow=Flow(deaf=True)))) == {"flow_hears"}
+
+
+def test_a_flow_that_is_told_nothing_is_named():
+    model = vae(flow=Flow())
+    model.encoder = mlp_encoder(SHAPE, [8], 2 * D)
+    model.flow = nn.Identity()
+    model.flow.forward = lambda z, context: (z, z.new_zeros(z.shape[:2]))
+    assert findings(model)["flow_hears"].note == "the flow is told nothing about the image"
+
+
+def test_a_log_determinant_of_the_other_sign_is_seen():
+    class Wrong(Flow):
+        def forward(self, z, context):
+            z, log_determinant = super().forward(z, context)
+            return z, -log_determinant
+
+    assert "flow_determinant" in red(findings(vae(flow=Wrong())))
+
+
+def test_a_log_determinant_that_is_added_is_seen(monkeypatch):
+    def other_sign(self, noise, k=1):
+        start, log_q = self.base.draw(noise, k)
+        z, log_determinant = self.flow(start, self.context.unsqueeze(1))
+        return z, log_q + log_determinant
+
+    monkeypatch.setattr(Transformed, "draw", other_sign)
+    assert "posterior_density" in red(findings(vae(flow=Flow())))
+
+
+def test_a_posterior_whose_density_is_wrong_is_seen_twice(monkeypatch):
+    right = Gaussian.draw
+
+    def too_thin(self, noise, k=1):
+        z, log_q = right(self, noise, k)
+        return z, log_q - 5.0
+
+    monkeypatch.setattr(Gaussian, "draw", too_thin)
+    assert red(findings(vae())) == {"posterior_density", "bracket_holds"}
+
+
+def test_a_mean_over_pixels_is_seen(monkeypatch):
+    monkeypatch.setattr("reverie.distributions._sum_event", lambda values: values.flatten(1).mean(1))
+    assert red(findings(vae())) >= {"pixels_add_up"}
+
+
+def test_masses_that_do_not_sum_to_one_are_seen(monkeypatch):
+    monkeypatch.setattr(Bernoulli, "log_prob", lambda self, x: (x * self.logits).flatten(1).sum(1))
+    assert red(findings(vae())) == {"masses_sum_to_one"}
+
+
+def test_batch_statistics_in_an_evaluation_are_seen():
+    class Centred(nn.Module):
+        def forward(self, z):
+            return z - z.mean(0)
+
+    model = vae()
+    model.decoder.insert(0, Centred())
+    assert "weights_stand_alone" in red(findings(model))
+
+
+def test_a_bound_that_falls_with_k_is_seen(monkeypatch):
+    def worst(self, x, noise, *, k=1):
+        return LogProb(torch.stack(self.log_weights(x, self.infer(x), noise, k)).sum(0).min(1).values, "bound")
+
+    monkeypatch.setattr(VAE, "log_prob", worst)
+    assert red(findings(vae())) == {"bound_rises"}
+
+
+def test_densities_in_half_precision_are_seen():
+    class Half(nn.Module):
+        def forward(self, logits):
+            short = logits.bfloat16().to(logits.dtype) if logits.dtype == torch.float32 else logits
+            return Bernoulli(20 * short)
+
+    model = vae()
+    model.observation = Half()
+    assert "float32_suffices" in red(findings(model))
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda loss: loss.mean(), lambda loss: loss + torch.nan, lambda loss: loss + torch.rand(1).item()]
+)
+def test_a_loss_that_is_a_mean_or_no_number_is_seen(wrong, monkeypatch):
+    right = VAE.loss
+    draws = iter(range(100))
+
+    def other(self, player, batch, noise):
+        value = right(self, player, batch, noise).value
+        return Loss(wrong(value) + next(draws) * 1.0)
+
+    monkeypatch.setattr(VAE, "loss", other)
+    assert "loss_repeats" in red(findings(vae()))
+
+
+def test_weights_that_are_no_numbers_never_pass():
+    model = vae()
+    with torch.no_grad():
+        model.encoder[1].weight[0, 0] = math.nan
+    assert red(findings(model)) >= {"weights_stand_alone", "bound_rises", "bracket_holds", "float32_suffices"}
+
+
+def test_one_image_is_enough_but_for_the_rise_with_k():
+    found = findings(vae(), images(n=1))
+    assert red(found) == set()
+    assert found["bound_rises"].note == "one image has no standard error"
