@@ -55,6 +55,13 @@ def test_what_cannot_be_computed_has_failed_with_the_reason():
     assert found.note == "RuntimeError: shapes differ"
 
 
+def test_a_long_reason_is_cut():
+    def measure():
+        raise ValueError("word " * 1000)
+
+    assert len(finding(measure).note) <= 200
+
+
 def test_distances():
     assert largest(torch.tensor([1.0, -3.0])) == 3
     assert math.isnan(largest(torch.tensor([1.0, math.nan])))

@@ -139,6 +139,11 @@ def test_the_upper_bound_of_one_draw_is_above_by_the_divergence_and_more_draws_b
     assert float(gaps[1].mean()) < float(gaps[0].mean()) / 2
 
 
+def test_a_proposal_is_neither_a_point_nor_endless():
+    wide = proposal(Gaussian(torch.zeros(1, 2), torch.tensor([[-1e4, 1e4]])))
+    torch.testing.assert_close(wide.stddev, torch.tensor([[1e-6, 1e6]]))
+
+
 def test_a_posterior_through_a_flow_is_proposed_as_the_gaussian_of_its_draws():
     known = linear(orthogonal=False)
     x = numbers(3, 6)

@@ -1,6 +1,7 @@
 """A check: what is measured against a closed form, how far off it may be, and what was found."""
 
 import math
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ Arguments = ParamSpec("Arguments")
 Measure = Callable[Arguments, float | tuple[float, str]]
 
 ERRORS = 4  # standard errors beyond which a difference of means is no chance: one time in 30,000
+LONGEST = 200  # characters of a reason
 
 
 class Inapplicable(Exception):
@@ -74,7 +76,7 @@ class Check(Generic[Arguments]):
         except Inapplicable as reason:
             error, note = None, str(reason)
         except Exception as problem:  # anything may go wrong in a model of one's own, and is what is looked for
-            error, note = math.inf, f"{type(problem).__name__}: {' '.join(str(problem).split())}"
+            error, note = math.inf, textwrap.shorten(f"{type(problem).__name__}: {problem}", LONGEST)
         proves = (self.measure.__doc__ or "").split("\n", 1)[0]
         return Finding(self.name, error, self.tolerance, time.perf_counter() - started, note, proves)
 

@@ -132,12 +132,16 @@ def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, r: torch.distributio
 
 
 def proposal(posterior: Posterior) -> torch.distributions.Normal:
-    """The posterior itself where it is Gaussian; else the Gaussian with the mean and variance of 64 of its draws."""
+    """The posterior itself where it is Gaussian; else the Gaussian with the mean and variance of 64 of its draws.
+
+    Any density bounds from above; one that is no wider than 1e6 and no narrower than 1e-6 does so in finite numbers.
+    """
     if isinstance(posterior, Gaussian):
-        deviation = torch.exp(0.5 * posterior.log_variance).expand_as(posterior.mean)
-        return torch.distributions.Normal(posterior.mean, deviation)
-    z, _ = posterior.draw(ItemNoise(("verify", "fit"), range(len(posterior.mean))), 64)
-    return torch.distributions.Normal(z.mean(1), z.std(1).clamp(min=1e-6))
+        mean, deviation = posterior.mean, torch.exp(0.5 * posterior.log_variance).expand_as(posterior.mean)
+    else:
+        z, _ = posterior.draw(ItemNoise(("verify", "fit"), range(len(posterior.mean))), 64)
+        mean, deviation = z.mean(1), z.std(1)
+    return torch.distributions.Normal(mean, deviation.clamp(1e-6, 1e6))
 
 
 def bracket(lower: Tensor, upper: Tensor, exact: Tensor | None = None) -> tuple[float, str]:
