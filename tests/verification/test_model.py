@@ -6,10 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from reverie.distributions import Bernoulli, Gaussian, SharedGaussian, SharedLogistic, Transformed, unit_gaussian
+from reverie.distributions import (
+    Bernoulli,
+    Gaussian,
+    SharedGaussian,
+    SharedLogistic,
+    Transformed,
+    standard_normal_log_prob,
+    unit_gaussian,
+)
 from reverie.models.autoencoder import Autoencoder
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
+from reverie.objectives.elbo import importance_bound
 from reverie.priors import StandardNormal, VampPrior
 from reverie.protocols import LogProb, Loss
 from reverie.verification import model as checks
@@ -270,3 +279,51 @@ def test_chance_turns_nothing_red():
         subject = Subject(model, images(n=3))
         for check in (checks.bound_rises, checks.bracket_holds, checks.divergence_is_that_of_draws):
             assert check(subject).passed, (seed, check.name)
+
+
+class Conditional(nn.Module):
+    """A VAE that is told the class: a code, and one of two decoders."""
+
+    classes, latent = ("a", "b"), D
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList((vae(), vae()))
+        nn.init.normal_(self.parts[1].decoder[0].weight)
+
+    def encode(self, x, label=None):
+        return self.parts[0].encode(x)
+
+    def decode(self, z, label=None):
+        if label is None or len(label) != len(z):
+            raise ValueError("a label for each code")
+        both = torch.stack([part.decode(z).logits for part in self.parts])
+        return Bernoulli(both[label, torch.arange(len(z))])
+
+    def infer(self, x, label=None):
+        return self.encode(x, label), label
+
+    def log_weights(self, x, inferred, noise, k):
+        z, log_q = inferred[0].draw(noise, k)
+        p = self.decode(z.flatten(0, 1), inferred[1].repeat_interleave(k))
+        return p.log_prob(x.repeat_interleave(k, 0)).view(-1, k), standard_normal_log_prob(z) - log_q
+
+    def divergence(self, inferred):
+        return inferred[0].kl()
+
+    def log_prob(self, x, noise, *, k=1, label=None):
+        return LogProb(importance_bound(sum(self.log_weights(x, self.infer(x, label), noise, k))), "bound")
+
+
+def test_a_model_that_is_told_the_class_is_told_it():
+    label = torch.arange(16) % 2
+    found = findings(Conditional(), label=label)
+    assert red(found) == set()
+    assert {name for name, finding in found.items() if finding.passed is None} == {
+        "flow_determinant",
+        "flow_reaches",
+        "flow_hears",
+        "bracket_holds",
+        "loss_repeats",
+    }
+    assert "pixels_add_up" in red(findings(Conditional()))

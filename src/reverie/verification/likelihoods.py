@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reverie.distributions import Gaussian
 from reverie.engine.noise import ItemNoise
-from reverie.protocols import Distribution, LatentDensity, Noise, Posterior
+from reverie.protocols import Distribution, LatentDensity, Noise
 from reverie.verification.findings import Inapplicable, excess, largest
 
 LEVELS = torch.arange(256, dtype=torch.float64) / 127.5 - 1
@@ -79,10 +79,10 @@ def _integral_error(single: Gaussian) -> float:
     return largest(density.sum(0) * deviation.squeeze(1) * (steps[1] - steps[0]) - 1)
 
 
-def weigh(model: LatentDensity, x: Tensor, items: Sequence[int], draws: tuple[int, int, int]) -> Tensor:
-    """Log-weights of the draws (first, last, K), (B, last - first)."""
+def weigh(model: LatentDensity, x: Tensor, inferred: Any, items: Sequence[int], draws: tuple[int, int, int]) -> Tensor:
+    """Log-weights of the draws (first, last, K) from what was inferred of x, (B, last - first)."""
     noise = ItemNoise(("verify", "weights"), items).chunk(*draws)
-    return torch.stack(model.log_weights(x, model.infer(x), noise, draws[1] - draws[0])).sum(0)
+    return torch.stack(model.log_weights(x, inferred, noise, draws[1] - draws[0])).sum(0)
 
 
 def fall(bounds: Sequence[Tensor]) -> float:
@@ -108,7 +108,13 @@ class At:
         return self.z, self.log_density
 
 
-def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, r: torch.distributions.Normal, k: int) -> Tensor:
+def at(inferred: Any, z: Tensor, log_density: Tensor) -> Any:
+    """What a model inferred, with given draws in the place of its posterior."""
+    given = At(z, log_density)
+    return replace(inferred, posterior=given) if hasattr(inferred, "posterior") else given
+
+
+def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, inferred: Any, k: int) -> Tensor:
     """``log 1/K sum_k p(x, z_k) / r(z_k)`` where z_1 is an exact posterior draw, the others of r: (B,).
 
     Its expectation is ``log p(x)`` or above, for any normalised r that does not know z_1 (Grosse, Ghahramani and Adams
@@ -119,23 +125,25 @@ def upper_bound(model: LatentDensity, x: Tensor, z: Tensor, r: torch.distributio
         model: weighs draws of a posterior.
         x: simulated from the model, (B, ...).
         z: what x was simulated from, (B, D).
-        r: with parameters (B, D).
+        inferred: of x; r is the Gaussian of its draws.
         k: K, at least 1.
     """
     noise = ItemNoise(("verify", "upper"), range(len(x)))
+    r = proposal(inferred)
     e = noise.normal("z", (len(x), k - 1, z.shape[1])).to(z)
     others = r.mean.unsqueeze(1) + r.stddev.unsqueeze(1) * e
     every = torch.cat([z.unsqueeze(1), others], 1)  # (B, K, D)
     log_r = log_density(r, every.transpose(0, 1)).sum(-1).T
-    log_weights = torch.stack(model.log_weights(x, At(every, log_r), noise, k)).sum(0)
+    log_weights = torch.stack(model.log_weights(x, at(inferred, every, log_r), noise, k)).sum(0)
     return log_weights.logsumexp(1) - math.log(k)
 
 
-def proposal(posterior: Posterior) -> torch.distributions.Normal:
+def proposal(inferred: Any) -> torch.distributions.Normal:
     """The posterior itself where it is Gaussian; else the Gaussian with the mean and variance of 64 of its draws.
 
     Any density bounds from above; one that is no wider than 1e6 and no narrower than 1e-6 does so in finite numbers.
     """
+    posterior = getattr(inferred, "posterior", inferred)
     if isinstance(posterior, Gaussian):
         mean, deviation = posterior.mean, torch.exp(0.5 * posterior.log_variance).expand_as(posterior.mean)
     else:
