@@ -124,7 +124,8 @@ def test_a_wrong_density_of_a_run_fails(here, capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("vae-cnov",), 2, 'There is no run "vae-cnov"'),
+        (("nothing",), 2, 'There is no run "nothing"'),
+        (("vae-cnov",), 2, 'Of the recipes: Did you mean "vae-conv"?'),
         (("--data", "flat"), 2, "name a run or a recipe"),
         (("--size", "8"), 2, "name a run or a recipe"),
         (("vae", "--size", "8"), 2, "--size is for recipes"),

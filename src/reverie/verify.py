@@ -9,8 +9,8 @@ from torch import nn
 from reverie import config, recipes
 from reverie.data.images import Split
 from reverie.data.views import View
-from reverie.errors import DataError, ReverieError, UsageError
-from reverie.runs import open_run
+from reverie.errors import DataError, ReverieError, UsageError, suggest
+from reverie.runs import Run, open_run
 from reverie.trained import spread
 from reverie.training import build, fixed, load_data
 from reverie.verification import machine, mathematics, model
@@ -64,11 +64,19 @@ def subject_of(target: str, *, data: str | None, size: str | None, runs: Path | 
         return _of_recipe(target, data, size)
     if size is not None:
         raise UsageError("--size is for recipes: the images of a run have the size it was trained on.")
-    trained = open_run(target, runs).trained
+    trained = _run(target, runs).trained
     if data is None:
         return _subject(trained.model, trained.view, trained.data.test)
     split = trained.images(data, None)
     return _subject(trained.model, trained.view, trained.view.fix(split, "test"))
+
+
+def _run(target: str, runs: Path | None) -> Run:
+    try:
+        return open_run(target, runs)
+    except UsageError as error:
+        hint = suggest(target, recipes.names())
+        raise UsageError(f"{error}{hint and f' Of the recipes:{hint}'}") from error
 
 
 def _of_recipe(name: str, data: str | None, size: str | None) -> Subject:

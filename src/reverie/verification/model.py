@@ -86,14 +86,14 @@ class Subject:
 @check("log-weights: finite, whatever batch and chunk", 1e-4)
 def weights_stand_alone(subject: Subject) -> float:
     """The log-weights of an image do not depend on the batch it is in, nor on how its draws are divided."""
-    model, x = subject.density(), subject.x[:8]
+    model, x, half = subject.density(), subject.x[:8], DRAWS // 2
     with evaluating(model):
         inferred = model.infer(x, *subject.told(range(len(x))))
         whole = likelihoods.weigh(model, x, inferred, range(len(x)), (0, DRAWS, DRAWS))
         parts = [
-            likelihoods.weigh(model, row, model.infer(row, *subject.told([i])), [i], (first, first + DRAWS // 2, DRAWS))
-            for i, row in enumerate(x.split(1))
-            for first in (0, DRAWS // 2)
+            likelihoods.weigh(model, x[[i]], model.infer(x[[i]], *subject.told([i])), [i], (first, first + half, DRAWS))
+            for i in range(len(x))
+            for first in (0, half)
         ]
     return relative(torch.cat(parts).view_as(whole), whole)
 
@@ -109,8 +109,8 @@ def density_stands_alone(subject: Subject) -> float:
 def _log_prob(subject: Subject, items: Sequence[int], k: int) -> Tensor:
     """What the model says of log p(x) with the first k draws of 64, for the images of these numbers."""
     model: Any = subject.model
-    if not isinstance(model, Density):
-        raise Inapplicable(f"{type(model).__name__} gives no log p(x)")
+    if not isinstance(subject.model, Density):
+        raise Inapplicable(f"{type(subject.model).__name__} gives no log p(x)")
     noise = ItemNoise(("verify", "density"), items).chunk(0, k, 64)
     label = dict(zip(("label",), subject.told(items), strict=False))
     with evaluating(model):
