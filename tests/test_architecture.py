@@ -22,7 +22,7 @@ TOOLS = {"protocols", *GROUND}
 SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report"}
 RUN = {"training", "runs", "finish", "actions", "evaluation", "samples", "trained", "out"}
-DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export"}
+DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify"}
 BELOW_RUN = {"recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 
 # What each part may import, beside itself; nothing else may be imported, inside functions neither.
@@ -43,10 +43,23 @@ MAY = {
     "report": {"files", *GROUND},
     "engine": {"data", "files", *TOOLS},
     "metrics": {"engine", "objectives", "distributions", "data", *TOOLS},
+    "verification": {
+        "models",
+        "engine",
+        "metrics",
+        "objectives",
+        "distributions",
+        "priors",
+        "data",
+        "nn",
+        "transforms",
+        *TOOLS,
+    },
     "recipes": {"models", "engine", "data", "nn", "transforms", "priors", *SCIENCE},
     "config": {"recipes", "arguments", *GROUND},
     **dict.fromkeys(RUN, RUN | BELOW_RUN),
     **dict.fromkeys(DOOR, DOOR | RUN | BELOW_RUN),
+    "verify": {"verification", *RUN, *BELOW_RUN},
     "train_command": {"pages", *DOOR, *RUN, *BELOW_RUN},
     "commands": {"pages", "train_command", *DOOR, *RUN, *BELOW_RUN},
     "cli": {"commands", "pages", "train_command", *GROUND},
@@ -128,6 +141,11 @@ def test_metrics_know_of_the_engine_the_noise_alone():
         allowed = FROM_ENGINE.get(module.split(".")[0])
         if allowed is not None:
             assert {t.split(".")[1] for t in imported(path) if t.startswith("engine.")} <= allowed, module
+
+
+def test_checks_of_a_persons_own_model_know_no_model_by_name():
+    for module in ("verification.model", "verification.flows", "verification.likelihoods", "verification.findings"):
+        assert not {target for target in imported(MODULES[module]) if target.split(".")[0] == "models"}, module
 
 
 def test_no_model_knows_another():

@@ -19,7 +19,8 @@ with open(sys.argv[1], "w") as file:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "--help", "--version", "train --help", "recipes", "data list", "sample --help", "trian"]
+    "words",
+    ["", "--help", "--version", "train --help", "recipes", "data list", "sample --help", "verify --help", "trian"],
 )
 def test_nothing_heavy_is_imported(words, tmp_path):
     found = tmp_path / "found.json"

@@ -351,6 +351,32 @@ def doctor(*, common: Common = PLAIN) -> None:
 
 
 @app.command
+def verify(
+    target: str | None = None, /, *, data: str | None = None, size: str | None = None, common: Common = PLAIN
+) -> None:
+    """Hold the mathematics against closed forms, on this machine; exit code 1 if a check fails.
+
+    Args:
+        target: a run, or a recipe with fresh weights; by default the package itself and this machine.
+        data: images to look at a model on; by default its own.
+        size: height and width of a recipe's images, as in 28 or 28x20.
+        common: what every command takes.
+    """
+    from reverie import verify
+
+    checks = verify.checks(target, data=data, size=size, runs=common.runs)
+    findings = []
+    if not common.json:
+        _say(verify.heading())
+    for finding in checks:
+        findings.append(finding)
+        if not common.json:
+            _say(verify.line(finding))
+    _say(json.dumps(verify.record(target, findings)) if common.json else verify.total(findings))
+    verify.demand(findings)
+
+
+@app.command
 def demo(*, common: Common = PLAIN) -> None:
     """The whole story in two minutes, with no network: train, measure, look."""
     from reverie.demo import demo as run_demo
