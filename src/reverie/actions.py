@@ -7,6 +7,7 @@ names a file.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
 from reverie.metrics.figures import Figure
 from reverie.out import check_png, save_png
+from reverie.protocols import Autoencoder, LatentDensity
 from reverie.report import plots, sheets
 from reverie.report.sheets import Axis
 from reverie.report.theme import Name
@@ -65,7 +67,7 @@ def sample(
         trained: a model that draws.
         n: how many.
         seed: of the noise.
-        temperature: scales the prior's standard deviation.
+        temperature: scales the prior's standard deviation, or what the model says of it.
         out: a PNG to write instead of the run's own.
 
     Raises:
@@ -82,7 +84,8 @@ def sample(
     with torch.no_grad():
         drawn = [sampler.sample(len(p), ItemNoise((seed, "sample"), p), temperature=temperature) for p in parts]
     images = trained.pixels(torch.cat(drawn))
-    caption = f"{trained.name}, {n} draws from the prior, seed {seed}, temperature {temperature:g}"
+    origin = "the prior" if isinstance(trained.model, Autoencoder) else "the model"
+    caption = f"{trained.name}, {n} draws from {origin}, seed {seed}, temperature {temperature:g}"
     files = _save(trained, "samples", out, lambda t: sheets.sheet(images, title="Samples", caption=caption, theme=t))
     return Result(files, images)
 
@@ -327,12 +330,12 @@ def score(
     trained: Trained, images: str | Path | None = None, *, k: int = 50, n: int | None = None, seed: int = 0,
     out: Path | None = None,
 ) -> Result:  # fmt: skip
-    """Rank images by the importance-weighted bound of their log-likelihood: the strangest first.
+    """Rank images by their log-likelihood, exact or its importance-weighted bound: the strangest first.
 
     Args:
         trained: a likelihood model.
         images: an image, a folder, or anything that ``--data`` takes; by default the test images.
-        k: importance samples for each image.
+        k: importance samples for each image; an exact likelihood needs none.
         n: at most so many images.
         seed: of the samples.
         out: a PNG to write instead of the run's own.
@@ -347,16 +350,20 @@ def score(
     bounds = torch.cat([_bounds(trained, pixels, range(first, min(first + 50, len(pixels))), k, seed)
                         for first in range(0, len(pixels), 50)])  # fmt: skip
     order = bounds.argsort()
-    shown = order[:24]
-    labels = [f"{bounds[i]:.1f}" for i in shown]
-    caption = f"{trained.name}, log-likelihood bound in nats, K = {k}, of {len(pixels):,} images"
-    strange = pixels[shown]
-    files = _save(
-        trained, "score", out,
-        lambda t: sheets.pairs(strange, _restored(trained, strange), [float(b) for b in labels],
-                               title="Least likely images", unit=caption, theme=t),
-    )  # fmt: skip
+    kind = f"log-likelihood bound in nats, K = {k}" if isinstance(trained.model, LatentDensity) else "log p(x) in nats"
+    caption = f"{trained.name}, {kind}, of {len(pixels):,} images"
+    draw = partial(_strangest, trained, pixels[order[:24]], bounds[order[:24]].tolist(), caption)
+    files = _save(trained, "score", out, draw)
     return Result(files, values={"bound": bounds.tolist(), "order": order.tolist(), "unit": "nats"})
+
+
+def _strangest(trained: Trained, pixels: Tensor, bounds: list[float], caption: str, theme: Name) -> Image.Image:
+    """Images with their numbers; above what the model makes of each, where it has codes."""
+    title, labels = "Least likely images", [float(f"{bound:.1f}") for bound in bounds]
+    if isinstance(trained.model, Autoencoder):
+        return sheets.pairs(pixels, _restored(trained, pixels), labels, title=title, unit=caption, theme=theme)
+    shown = [str(label) for label in labels[:12]]
+    return sheets.strip(pixels[:12], title=title, labels=shown, caption=caption, theme=theme)
 
 
 def _restored(trained: Trained, pixels: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ from reverie.data.views import bits_hash, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
 from reverie.files import read_json, write_json
+from reverie.metrics.density import evaluate_density
 from reverie.metrics.figures import Figure, comparable
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
-from reverie.protocols import Autoencoder, LatentDensity
+from reverie.protocols import Autoencoder, Density, LatentDensity
 from reverie.trained import Trained, spread
 
 REFERENCES = 10_000  # training codes that neighbours are looked for among
@@ -34,7 +35,7 @@ def evaluate(
 
     Args:
         trained: the model.
-        k: importance samples for each image, for the bound of a likelihood model.
+        k: importance samples for each image, for the bound of a latent-variable model.
         n: so many test images, evenly spaced; all by default.
         should_stop: asked between batches.
 
@@ -48,10 +49,11 @@ def evaluate(
     test = trained.images(None, n)
     protocol = _protocol(trained, len(test))
     figures: list[Figure] = []
+    x, stop = trained.view.still(test.pixels), should_stop or never
     if isinstance(trained.model, LatentDensity):
-        x = trained.view.still(test.pixels)
-        stop = should_stop or never
         figures += evaluate_likelihood(trained.model, x, protocol=protocol, k=k, should_stop=stop)
+    elif isinstance(trained.model, Density):
+        figures += evaluate_density(trained.model, x, protocol=protocol, should_stop=stop)
     if isinstance(trained.model, Autoencoder):
         figures += _codes(trained, trained.model, test, protocol)
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in figures]})
@@ -102,7 +104,8 @@ def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str
 def watch(trained: Trained, items: int) -> dict[str, float]:
     """What is looked at after each epoch, on test images, evenly spaced; the first figure is a loss.
 
-    A likelihood model's loss is the negative elbo at one draw an image; an autoencoder's, its squared error.
+    The loss of a latent-variable model is the negative elbo at one draw an image; that of an exact density, the
+    negative log-likelihood; an autoencoder's, its squared error.
     """
     x = trained.view.still(trained.images(None, items).pixels)
     model, found = trained.model, []
@@ -120,6 +123,8 @@ def _watched(model: Any, x: Tensor, noise: Any) -> dict[str, Tensor]:
         exact = model.divergence(inferred)
         kl = -ratio if exact is None else exact.sum(1)
         return {"test_loss": kl - likelihood, "test_reconstruction": -likelihood, "test_kl": kl}
+    if isinstance(model, Density):
+        return {"test_loss": -model.log_prob(x, noise).value}
     if isinstance(model, Autoencoder):
         restored = model.decode(model.encode(x).mean).mean
         return {"test_loss": (restored - x).square().flatten(1).sum(1)}
