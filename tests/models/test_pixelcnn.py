@@ -60,7 +60,7 @@ def test_all_levels_of_a_pixel_are_one_whatever_the_picture():
     model = sharpened(of_levels(1), 2.0).double()
     x = torch.randint(0, 256, (1, 1, 3, 4)).double() / 127.5 - 1
     every = x.repeat(256, 1, 1, 1)
-    every[:, 0, 2, 3] = torch.arange(256) / 127.5 - 1
+    every[:, 0, 2, 3] = torch.arange(256).double() / 127.5 - 1
     made, before = model.predict(x), torch.zeros(1)
     for i, j in list(itertools.product(range(3), range(4)))[:-1]:
         parts = (made.logits, made.locations, made.log_scales, made.coefficients)
@@ -83,7 +83,12 @@ def test_draws_have_the_exact_frequencies():
     assert stats.chisquare(observed, wanted * n / wanted.sum()).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("make", [binary, of_levels])
+def wide():
+    """Larger than what a pixel reaches, so that draws are made from a part."""
+    return binary((9, 10), layers=1)
+
+
+@pytest.mark.parametrize("make", [binary, of_levels, wide])
 def test_a_draw_is_the_one_that_teacher_forcing_makes_from_the_same_noise(make):
     model, noise = sharpened(make(), 2.0), ItemNoise(("same",), range(4))
     x = model.sample(4, noise)

@@ -49,12 +49,16 @@ def test_later_pixels_and_the_pixel_itself_change_nothing_at_all():
     assert not torch.equal(after[:, :, 3, 3:], before[:, :, 3, 3:])
 
 
-def test_a_row_apart_is_the_row_of_the_whole():
-    made, x = network(), torch.randn(2, 1, 7, 5, dtype=torch.float64)
-    whole = made(x)
-    for i in range(7):
-        above = [told[:, :, i : i + 1] for told in made.above(x[:, :, : i + 1])]
-        torch.testing.assert_close(made.along(x[:, :, i : i + 1], above), whole[:, :, i : i + 1])
+def test_a_pixel_from_what_is_within_reach_is_that_of_the_whole():
+    made, x = network(), torch.randn(2, 1, 13, 12, dtype=torch.float64)
+    whole, reach = made(x), made.reach
+    assert reach == 6
+    for i in range(13):
+        above = [told[:, :, -1:] for told in made.above(x[:, :, max(0, i - reach) : i + 1])]
+        for j in range(12):
+            near = slice(max(0, j - reach), j + 1)
+            pixel = made.along(x[:, :, i : i + 1, near], [told[..., near] for told in above])
+            torch.testing.assert_close(pixel[:, :, 0, -1], whole[:, :, i, j])
 
 
 def test_the_gate_is_that_of_the_paper():

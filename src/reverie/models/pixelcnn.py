@@ -34,8 +34,8 @@ class PixelObservation(Protocol):
 class PixelCNN(nn.Module):
     """An image is drawn pixel by pixel: ``log p(x) = sum_i log p(x_i | x_1 ... x_{i-1})``, in reading order.
 
-    Every factor is computed at once where the image is known, so that the likelihood is exact and costs one pass; a
-    draw costs a pass of a row for each pixel.
+    All factors are computed at once where the image is known, so that the likelihood is exact and costs one pass. A
+    draw computes one pixel after the other, from the rows and columns within the network's reach.
 
     Args:
         network: gated convolutions, causal over pixels.
@@ -98,12 +98,14 @@ class PixelCNN(nn.Module):
         _, height, width = self.shape
         x = torch.zeros(n, *self.shape).to(next(self.parameters()))
         for i in range(height):
-            row = x[:, :, i : i + 1]  # a view: what is drawn is seen by the next pixel
-            above = [told[:, :, i : i + 1] for told in self.network.above(x[:, :, : i + 1])]
+            top = max(0, i - self.network.reach)
+            above = [told[:, :, -1:] for told in self.network.above(x[:, :, top : i + 1])]
             for j in range(width):
-                output = self.network.along(row, above)[..., j : j + 1]
+                near = slice(max(0, j - self.network.reach), j + 1)
+                output = self.network.along(x[:, :, i : i + 1, near], [told[..., near] for told in above])[..., -1:]
                 at = _Pixel(noise, (height, width), (i, j))
-                row[..., j : j + 1] = self.observation(output).tempered(temperature).sample(at, "x")
+                pixel = self.observation(output).tempered(temperature).sample(at, "x")
+                x[:, :, i : i + 1, j : j + 1] = pixel
         return x
 
 
