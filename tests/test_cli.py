@@ -102,10 +102,11 @@ def test_an_exact_density_is_trained_measured_and_ranked(likelihood, here, works
     words = ("train", "pixelcnn", "--data", str(workshop / "flat"), "--name", "exact", *small)
     said(capfd, *words, *QUICK[2:], "--epochs", "1")
     log = [json.loads(line) for line in (here / "runs" / "exact" / "metrics.jsonl").read_text().splitlines()]
-    assert any("test_loss" in row for row in log)
+    (watched,) = (row["test_loss"] for row in log if "test_loss" in row)
     said(capfd, "evaluate", "exact")
     figures = {f["name"]: f for f in json.loads((here / "runs" / "exact" / "eval.json").read_text())["figures"]}
     assert figures["log_likelihood"]["note"] == "exact"
+    assert figures["log_likelihood"]["value"] == pytest.approx(-watched, rel=1e-4)
     assert ("bits_per_dimension" in figures) == (likelihood == "mixture")
     scores = json.loads(said(capfd, "score", "exact", "--json"))
     assert min(scores["bound"]) == scores["bound"][scores["order"][0]]

@@ -109,8 +109,8 @@ def watch(trained: Trained, items: int) -> dict[str, float]:
     """
     x = trained.view.still(trained.images(None, items).pixels)
     model, found = trained.model, []
-    for first in range(0, len(x), 500):
-        part = x[first : first + 500]
+    for first in range(0, len(x), 100):  # few enough for networks whose features are many times the image
+        part = x[first : first + 100]
         noise = ItemNoise(("watch",), range(first, first + len(part)))
         found.append(_watched(model, part, noise))
     return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
