@@ -21,7 +21,7 @@ GROUND = {"errors"}
 TOOLS = {"protocols", *GROUND}
 SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report"}
-RUN = {"training", "runs", "finish", "actions", "evaluation", "samples", "trained", "out"}
+RUN = {"training", "runs", "finish", "actions", "evaluation", "samples", "scores", "trained", "out"}
 DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify"}
 BELOW_RUN = {"recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 
@@ -35,6 +35,7 @@ MAY = {
     "data": TOOLS,
     "distributions": TOOLS,
     "priors": {"distributions", *TOOLS},
+    "mixtures": {"distributions", *TOOLS},
     "nn": TOOLS,
     "transforms": TOOLS,
     "objectives": {"distributions", *TOOLS},
@@ -43,19 +44,8 @@ MAY = {
     "report": {"files", *GROUND},
     "engine": {"data", "files", *TOOLS},
     "metrics": {"engine", "objectives", "distributions", "data", *TOOLS},
-    "verification": {
-        "models",
-        "engine",
-        "metrics",
-        "objectives",
-        "distributions",
-        "priors",
-        "data",
-        "nn",
-        "transforms",
-        *TOOLS,
-    },
-    "recipes": {"models", "engine", "data", "nn", "transforms", "priors", *SCIENCE},
+    "verification": {"models", "engine", "metrics", "data", "nn", "transforms", "priors", *SCIENCE},
+    "recipes": {"models", "engine", "data", "nn", "transforms", "priors", "mixtures", *SCIENCE},
     "config": {"recipes", "arguments", *GROUND},
     **dict.fromkeys(RUN, RUN | BELOW_RUN),
     **dict.fromkeys(DOOR, DOOR | RUN | BELOW_RUN),
@@ -295,6 +285,7 @@ COVERED = {
     "protocols": "test_architecture.py",
     "runs": "test_mistakes.py",
     "samples": "test_cli.py",
+    "scores": "test_cli.py",
     "train_command": "test_cli.py",
     "training": "test_recovery.py",
     "data": "data/test_readers.py",

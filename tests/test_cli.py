@@ -97,6 +97,26 @@ def test_score_lists_the_strangest_first(here, capfd):
     assert bounds == sorted(bounds)
 
 
+@pytest.mark.parametrize("likelihood", ["bernoulli", "mixture"])
+def test_an_exact_density_is_trained_measured_and_ranked(likelihood, here, workshop, capfd):
+    small = ("--features", "4", "--layers", "2", "--components", "2", "--likelihood", likelihood)
+    words = ("train", "pixelcnn", "--data", str(workshop / "flat"), "--name", "exact", *small)
+    said(capfd, *words, *QUICK[2:], "--epochs", "1")
+    log = [json.loads(line) for line in (here / "runs" / "exact" / "metrics.jsonl").read_text().splitlines()]
+    (watched,) = (row["test_loss"] for row in log if "test_loss" in row)
+    said(capfd, "evaluate", "exact")
+    figures = {f["name"]: f for f in json.loads((here / "runs" / "exact" / "eval.json").read_text())["figures"]}
+    assert figures["log_likelihood"]["note"] == "exact"
+    assert figures["log_likelihood"]["value"] == pytest.approx(-watched, rel=1e-4)
+    assert ("bits_per_dimension" in figures) == (likelihood == "mixture")
+    scores = json.loads(said(capfd, "score", "exact", "--json"))
+    assert min(scores["bound"]) == scores["bound"][scores["order"][0]]
+    mean = sum(scores["bound"]) / len(scores["bound"])
+    assert mean == pytest.approx(figures["log_likelihood"]["value"], rel=1e-4)
+    assert (here / "runs" / "exact" / "pictures" / "score.png").is_file()
+    said(capfd, "sample", "exact", "-n", "4", "--temperature", "0.5")
+
+
 def test_samples_depend_on_the_seed_alone(here, capfd):
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         said(capfd, "sample", "vae", "-n", "4", "--seed", seed, "--out", f"{name}.png")

@@ -14,14 +14,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reverie import latent, samples
+from reverie import latent, samples, scores
 from reverie.data.images import Split
 from reverie.distributions import Gaussian
-from reverie.engine.noise import ItemNoise
 from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
 from reverie.metrics.figures import Figure
 from reverie.out import check_png, save_png
+from reverie.protocols import LatentDensity
 from reverie.report import plots, sheets
 from reverie.report.sheets import Axis
 from reverie.report.theme import Name
@@ -75,7 +75,7 @@ def sample(
         n: how many.
         label: the class, by its name or its number.
         seed: of the noise.
-        temperature: scales the prior's standard deviation.
+        temperature: scales the prior's standard deviation, or what the model says of it.
         out: a PNG to write instead of the run's own.
 
     Raises:
@@ -354,13 +354,13 @@ def score(  # noqa: PLR0913 - each is a choice of its own
     seed: int = 0,
     out: Path | None = None,
 ) -> Result:
-    """Rank images by the importance-weighted bound of their log-likelihood: the strangest first.
+    """Rank images by their log-likelihood, exact or its importance-weighted bound: the strangest first.
 
     Args:
         trained: a likelihood model.
         images: an image, a folder, or anything that ``--data`` takes; by default the test images.
         label: the class of all images, for a model that is told it; by default that of each test image.
-        k: importance samples for each image.
+        k: importance samples for each image; an exact likelihood needs none.
         n: at most so many images.
         seed: of the samples.
         out: a PNG to write instead of the run's own.
@@ -373,25 +373,14 @@ def score(  # noqa: PLR0913 - each is a choice of its own
         raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
     split = trained.images(images, n)
     pixels, labels = split.pixels, trained.labels(split, label)
-    parts = [range(first, min(first + 50, len(pixels))) for first in range(0, len(pixels), 50)]
-    bounds = torch.cat([_bounds(trained, pixels, labels, part, (k, seed)) for part in parts])
+    bounds = scores.log_likelihoods(trained, pixels, labels, k=k, seed=seed)
     order = bounds.argsort()
+    kind = f"log-likelihood bound in nats, K = {k}" if isinstance(trained.model, LatentDensity) else "log p(x) in nats"
+    caption = f"{trained.name}, {kind}, of {len(pixels):,} images"
     shown = order[:24]
-    caption = f"{trained.name}, log-likelihood bound in nats, K = {k}, of {len(pixels):,} images"
-    strange = pixels[shown]
-    restored = trained.restored(strange, None if labels is None else labels[shown], "score")
-    nats = [round(float(bounds[i]), 1) for i in shown]
-    title = "Least likely images"
+    told = None if labels is None else labels[shown]
     files = _save(
-        trained, "score", out, lambda t: sheets.pairs(strange, restored, nats, title=title, unit=caption, theme=t)
+        trained, "score", out,
+        lambda t: scores.strangest(trained, pixels[shown], told, bounds[shown].tolist(), caption=caption, theme=t),
     )  # fmt: skip
     return Result(files, values={"bound": bounds.tolist(), "order": order.tolist(), "unit": "nats"})
-
-
-@torch.no_grad()
-def _bounds(trained: Trained, pixels: Tensor, labels: Tensor | None, items: range, draws: tuple[int, int]) -> Tensor:
-    k, seed = draws
-    x, noise = trained.observe(pixels[items.start : items.stop]), ItemNoise((seed, "score"), items, (0, k, k))
-    known = {} if labels is None else {"label": labels[items.start : items.stop]}
-    bound: Tensor = trained.model.log_prob(x, noise, k=k, **known).value  # type: ignore[operator]
-    return bound

@@ -12,7 +12,7 @@ from reverie.report import sheets
 from reverie.runs import Run
 
 LOWER_IS_BETTER = ("squared_error", "squared_error_per_pixel", "bits_per_dimension")
-HIGHER_IS_BETTER = ("elbo", "importance_bound", "psnr", "knn_accuracy")
+HIGHER_IS_BETTER = ("elbo", "importance_bound", "log_likelihood", "psnr", "knn_accuracy")
 
 
 def side_by_side(first: Run, second: Run) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from torch.nn import functional
 from reverie.protocols import Distribution, Noise
 
 LOG_2PI = math.log(2 * math.pi)
+COLDEST = 1e-6  # the temperature that stands for 0: all mass on the likeliest value
 
 Support = Literal["binary", "256 levels", "continuous"]
 
@@ -63,6 +64,10 @@ class Bernoulli:
         """Draw zeros and ones."""
         mean = self.mean
         return (noise.uniform(name, tuple(mean.shape)).to(mean) < mean).to(mean.dtype)
+
+    def tempered(self, temperature: float) -> "Bernoulli":
+        """The distribution of probabilities to the power ``1 / temperature``, normalised: logits are divided by it."""
+        return Bernoulli(upcast(self.logits) / max(temperature, COLDEST))
 
 
 @dataclass(frozen=True)
@@ -182,22 +187,34 @@ class DiscretizedLogistic:
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-probability of levels ``x`` in nats, (B,)."""
         _same_shape(x, self.mean)
-        half = 1 / 255
-        precision = torch.exp(-upcast(self.log_scale))
-        centred = upcast(x) - upcast(self.mean)
-        lowest, highest = x < half - 1, x > 1 - half
-        below_upper_end = functional.logsigmoid((centred + half) * precision).masked_fill(highest, 0.0)
-        above_lower_end = functional.logsigmoid((half - centred) * precision).masked_fill(lowest, 0.0)
-        width = torch.log(-torch.expm1(-2 * half * precision))
-        inside = width.expand_as(centred).masked_fill(lowest | highest, 0.0)
-        return _sum_event(below_upper_end + above_lower_end + inside)
+        return _sum_event(level_log_mass(upcast(x), upcast(self.mean), upcast(self.log_scale)))
 
     def sample(self, noise: Noise, name: str) -> Tensor:
         """Draw levels, (B, ...)."""
         mean = upcast(self.mean)
         uniform = noise.uniform(name, tuple(mean.shape)).to(mean)
-        logistic = mean + torch.exp(upcast(self.log_scale)) * torch.logit(uniform)
-        return ((logistic.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+        return nearest_level(mean + torch.exp(upcast(self.log_scale)) * torch.logit(uniform))
+
+
+def level_log_mass(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Log-mass that a logistic distribution puts on the bin of each level ``x``: see ``DiscretizedLogistic``.
+
+    All are float32 or better, and are broadcast: components of a mixture share the levels.
+    """
+    half = 1 / 255
+    precision = torch.exp(-log_scale)
+    centred = x - mean
+    lowest, highest = x < half - 1, x > 1 - half
+    below_upper_end = functional.logsigmoid((centred + half) * precision).masked_fill(highest, 0.0)
+    above_lower_end = functional.logsigmoid((half - centred) * precision).masked_fill(lowest, 0.0)
+    width = torch.log(-torch.expm1(-2 * half * precision))
+    inside = width.expand_as(centred).masked_fill(lowest | highest, 0.0)
+    return below_upper_end + above_lower_end + inside
+
+
+def nearest_level(x: Tensor) -> Tensor:
+    """The level of an 8-bit pixel that is nearest to each real number; what lies outside goes to the edges, (...)."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
 from reverie.files import read_json, write_json
 from reverie.metrics.batches import restored, told
+from reverie.metrics.density import evaluate_density
 from reverie.metrics.figures import Figure, comparable
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
-from reverie.protocols import Autoencoder, LatentDensity
+from reverie.protocols import Autoencoder, Density, LatentDensity
 from reverie.trained import Trained, spread
 
 REFERENCES = 10_000  # training codes that neighbours are looked for among
@@ -35,7 +36,7 @@ def evaluate(
 
     Args:
         trained: the model.
-        k: importance samples for each image, for the bound of a likelihood model.
+        k: importance samples for each image, for the bound of a latent-variable model.
         n: so many test images, evenly spaced; all by default.
         should_stop: asked between batches.
 
@@ -49,11 +50,12 @@ def evaluate(
     test = trained.images(None, n)
     protocol = _protocol(trained, len(test))
     figures: list[Figure] = []
+    x, stop = trained.view.still(test.pixels), should_stop or never
     if isinstance(trained.model, LatentDensity):
-        x = trained.view.still(test.pixels)
-        stop = should_stop or never
         label = trained.labels(test)
         figures += evaluate_likelihood(trained.model, x, protocol=protocol, label=label, k=k, should_stop=stop)
+    elif isinstance(trained.model, Density):
+        figures += evaluate_density(trained.model, x, protocol=protocol, should_stop=stop)
     if isinstance(trained.model, Autoencoder):
         figures += _codes(trained, trained.model, test, protocol)
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in figures]})
@@ -108,12 +110,13 @@ def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str
 def watch(trained: Trained, items: int) -> dict[str, float]:
     """What is looked at after each epoch, on test images, evenly spaced; the first figure is a loss.
 
-    A likelihood model's loss is the negative elbo at one draw an image; an autoencoder's, its squared error.
+    The loss of a latent-variable model is the negative elbo at one draw an image; that of an exact density, the
+    negative log-likelihood; an autoencoder's, its squared error.
     """
     split = trained.images(None, items)
     x, label, found = trained.view.still(split.pixels), trained.labels(split), []
-    for first in range(0, len(x), 500):
-        rows = range(first, min(first + 500, len(x)))
+    for first in range(0, len(x), 100):  # few enough for networks whose features are many times the image
+        rows = range(first, min(first + 100, len(x)))
         noise = ItemNoise(("watch",), rows)
         found.append(_watched(trained.model, x[first : rows.stop], told(label, rows), noise))
     return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
@@ -126,6 +129,8 @@ def _watched(model: Any, x: Tensor, label: tuple[Tensor, ...], noise: Any) -> di
         exact = model.divergence(inferred)
         kl = -ratio if exact is None else exact.sum(1)
         return {"test_loss": kl - likelihood, "test_reconstruction": -likelihood, "test_kl": kl}
+    if isinstance(model, Density):
+        return {"test_loss": -model.log_prob(x, noise).value}
     if isinstance(model, Autoencoder):
         return {"test_loss": (restored(model, x, *label).mean - x).square().flatten(1).sum(1)}
     return {}

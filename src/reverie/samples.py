@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from reverie.engine.noise import ItemNoise
-from reverie.protocols import Conditional
+from reverie.protocols import Autoencoder, Conditional
 from reverie.trained import Trained
 
 BATCH = 256  # samples at once
@@ -42,7 +42,8 @@ def wanted(trained: Trained, n: int, label: str | int | None) -> Wanted:
         number = trained.class_number(label)
         return Wanted(range(n), f"{n} draws of class {trained.data.classes[number]}", torch.full((n,), number))
     if not isinstance(trained.model, Conditional):
-        return Wanted(range(n), f"{n} draws from the prior")
+        origin = "the prior" if isinstance(trained.model, Autoencoder) else "the model"
+        return Wanted(range(n), f"{n} draws from {origin}")
     classes = trained.model.classes[:n]
     columns = n // len(classes)
     labels = torch.arange(len(classes)).repeat_interleave(columns)

@@ -12,7 +12,7 @@ from reverie.data.images import Split, read_images
 from reverie.data.views import View
 from reverie.errors import UsageError, suggest
 from reverie.metrics.batches import restored, told
-from reverie.protocols import Autoencoder, Conditional, LatentDensity, Sampler
+from reverie.protocols import Autoencoder, Conditional, Density, Sampler
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ class Trained:
             "It can: reconstruct, interpolate, manifold. For samples train a vae recipe."
         )
 
-    def density(self) -> LatentDensity:
-        """The model as a likelihood model.
+    def density(self) -> Density:
+        """The model as a likelihood model, of bounds or exact.
 
         Raises:
             UsageError: it has no likelihood.
         """
-        if isinstance(self.model, LatentDensity):
+        if isinstance(self.model, Density):
             return self.model
         raise UsageError(
             f"{self.name} has no likelihood: a {type(self.model).__name__} assigns no density to an image. "

@@ -78,7 +78,7 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
     if not isinstance(model, LatentDensity):
         raise UsageError("This model gives no likelihood: it has no infer and log_weights to measure it by.")
     values = str(protocol.get("values", _support(model, x, label)))
-    _check_values(x, values)
+    check_values(x, values)
     if label is not None:
         protocol = {**protocol, "given": "the label"}
     batch, chunk = _fit(x, batch, chunk, k * getattr(model, "latent", 64))
@@ -90,7 +90,7 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
             inferred = model.infer(part, *told(label, items))
             parts.append(_measure(model, part, inferred, ItemNoise((seed, "likelihood"), items), k, chunk))
     measured = _joined(parts)
-    _check_finite(measured)
+    check_finite(measured.log_likelihood + measured.bound + measured.kl.sum(1))
     return _figures(measured, x, k, {**protocol, "values": values, "seed": seed})
 
 
@@ -123,7 +123,7 @@ def _joined(parts: list[_Measured]) -> _Measured:
 
 
 def _figures(measured: _Measured, x: Tensor, k: int, protocol: Protocol) -> list[Figure]:
-    unit = _unit(x, protocol)
+    unit = unit_of(x, protocol)
     kl = measured.kl.sum(1)
     drawn = f"mean over {k} draws an image"
     exact = "KL in closed form" if measured.exact else "KL from the draws"
@@ -159,7 +159,8 @@ def _largest(kl: Tensor, shown: int = 20) -> str:
     return "by dimension: " + " ".join(f"{value:.2f}" for value in ordered.tolist()) + more
 
 
-def _unit(x: Tensor, protocol: Protocol) -> str:
+def unit_of(x: Tensor, protocol: Protocol) -> str:
+    """Nats per image; for continuous values with the words that it is a density, and over which range."""
     if protocol["values"] != "continuous":
         return "nats per image"
     span = protocol.get("range", "[-1, 1]" if x.min() < 0 else "[0, 1]")
@@ -175,7 +176,12 @@ def _support(model: LatentDensity, x: Tensor, label: Tensor | None) -> str:
         return getattr(restored(model, part, *told(label, items)), "support", "unknown")
 
 
-def _check_values(x: Tensor, values: str) -> None:
+def check_values(x: Tensor, values: str) -> None:
+    """Refuse images without any, or whose pixels are not the ``values`` that a model gives probabilities to.
+
+    Raises:
+        DataError: that is so.
+    """
     if not len(x):
         raise DataError("There are no images to measure the likelihood of.")
     if values == "binary" and not ((x == 0) | (x == 1)).all():
@@ -188,12 +194,16 @@ def _check_values(x: Tensor, values: str) -> None:
         raise DataError("A model of 256 levels needs pixels v / 127.5 - 1, v from 0 to 255; these are others.")
 
 
-def _check_finite(measured: _Measured) -> None:
-    total = measured.log_likelihood + measured.bound + measured.kl.sum(1)
-    bad = (~total.isfinite()).nonzero().flatten()
+def check_finite(log_prob: Tensor) -> None:
+    """Refuse log-probabilities, (N,), of which any is not finite.
+
+    Raises:
+        Diverged: that is so.
+    """
+    bad = (~log_prob.isfinite()).nonzero().flatten()
     if len(bad):
         raise Diverged(
-            f"The log-likelihood of {len(bad)} of {len(total)} images is not finite, image {int(bad[0])} "
+            f"The log-likelihood of {len(bad)} of {len(log_prob)} images is not finite, image {int(bad[0])} "
             f"first. Look for NaN in the weights or the data, or evaluate an earlier checkpoint."
         )
 

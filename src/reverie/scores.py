@@ -1,0 +1,38 @@
+"""Log-likelihoods of single images, exact or bounds, and a picture of the strangest."""
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from reverie.engine.noise import ItemNoise
+from reverie.metrics.batches import told
+from reverie.protocols import Autoencoder
+from reverie.report import sheets
+from reverie.report.theme import Name
+from reverie.trained import Trained
+
+BATCH = 50  # images at once
+
+
+@torch.no_grad()
+def log_likelihoods(trained: Trained, pixels: Tensor, labels: Tensor | None, *, k: int, seed: int) -> Tensor:
+    """``log p(x)`` of each image in nats, or its bound with k importance samples, (N,)."""
+    found = []
+    for first in range(0, len(pixels), BATCH):
+        items = range(first, min(first + BATCH, len(pixels)))
+        x, noise = trained.observe(pixels[items.start : items.stop]), ItemNoise((seed, "score"), items, (0, k, k))
+        known = dict(zip(["label"], told(labels, items), strict=False))
+        found.append(trained.density().log_prob(x, noise, k=k, **known).value)
+    return torch.cat(found)
+
+
+def strangest(  # noqa: PLR0913 - images, what is known of them, and how they are shown
+    trained: Trained, pixels: Tensor, labels: Tensor | None, nats: list[float], *, caption: str, theme: Name
+) -> Image.Image:
+    """Images with their log-likelihoods; above what the model makes of each, where it has codes."""
+    title, values = "Least likely images", [float(f"{value:.1f}") for value in nats]
+    if isinstance(trained.model, Autoencoder):
+        restored = trained.restored(pixels, labels, "score")
+        return sheets.pairs(pixels, restored, values, title=title, unit=caption, theme=theme)
+    shown = [str(value) for value in values[:12]]
+    return sheets.strip(pixels[:12], title=title, labels=shown, caption=caption, theme=theme)
