@@ -156,9 +156,9 @@ def test_images_drawn_from_a_model_hold_the_likelihood_between_two_bounds_of_its
         x = p.sample(noise, "x")
         q = model.infer(x)
         likelihood, ratio = model.log_weights(x, q, noise, k - 1)
-        start, log_determinant = flow.inverse(z, q.context)
+        start, log_determinant = flow.inverse(z, q.posterior.context)
         prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
-        own = p.log_prob(x) + prior - (q.base.log_prob(start) - log_determinant)
+        own = p.log_prob(x) + prior - (q.posterior.base.log_prob(start) - log_determinant)
         drawn = likelihood + ratio
         lower = torch.logsumexp(drawn, 1) - math.log(k - 1)
         upper = torch.logsumexp(torch.cat([drawn, own[:, None]], 1), 1) - math.log(k)

@@ -109,9 +109,9 @@ def test_a_bracket_names_the_worst_of_its_three_orders():
 
 def test_given_draws_are_weighed_as_a_models_own():
     model, x, noise = linear().model(), numbers(4, 6), ItemNoise(("a",), range(4))
-    z, log_q = model.encode(x).draw(noise, 3)
-    given = model.log_weights(x, At(z, log_q), noise, 3)
-    torch.testing.assert_close(given, model.log_weights(x, model.encode(x), noise, 3))
+    z, log_q = model.infer(x).draw(noise, 3)
+    given = model.log_weights(x, at(model.infer(x), z, log_q), noise, 3)
+    torch.testing.assert_close(given, model.log_weights(x, model.infer(x), noise, 3))
     assert At(z, log_q).mean.shape == (4, 2)
 
 
@@ -136,7 +136,7 @@ def simulated(n):
 @pytest.mark.parametrize("k", [1, 2, 10])
 def test_the_upper_bound_is_exact_for_the_exact_posterior(k):
     known, x, z = simulated(20)
-    bound = upper_bound(known.model(), x, z, known.model().encode(x), k)
+    bound = upper_bound(known.model(), x, z, known.model().infer(x), k)
     torch.testing.assert_close(bound, known.log_prob(x), rtol=0, atol=1e-9)
 
 
@@ -145,7 +145,7 @@ def test_the_upper_bound_of_one_draw_is_above_by_the_divergence_and_more_draws_b
     """``KL(N(0, v) || N(0, v e^w)) = 1/2 (e^-w - 1 + w)`` for each of the two dimensions."""
     known, x, z = simulated(2000)
     loose = known.model(widened)
-    gaps = [upper_bound(loose, x, z, loose.encode(x), k) - known.log_prob(x) for k in (1, 10)]
+    gaps = [upper_bound(loose, x, z, loose.infer(x), k) - known.log_prob(x) for k in (1, 10)]
     errors = [float(gap.std() / 2000**0.5) for gap in gaps]
     assert abs(float(gaps[0].mean()) - divergence) < 4 * errors[0]
     assert float(gaps[1].mean()) > 4 * errors[1]

@@ -9,6 +9,7 @@ from reverie.distributions import Bernoulli, DiscretizedLogistic, Gaussian, Tran
 from reverie.models.vae import VAE
 from reverie.objectives.elbo import LogMeanExp
 from reverie.protocols import LogProb
+from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
 from reverie.verification import mathematics
 from reverie.verification.mathematics import CHECKS, LinearFlow
 
@@ -84,6 +85,30 @@ class Wrong:
         return z, log_q - 0.5
 
     @staticmethod
+    def one_order(self, z, context):
+        """Every step in the same order."""
+        total = z.new_zeros(z.shape[:-1])
+        for step in self.steps:
+            z, log_determinant = step(z, context)
+            total = total + log_determinant
+        return z, total
+
+    @staticmethod
+    def same_way(self, z, context):
+        """The steps undone from the first to the last."""
+        total = z.new_zeros(z.shape[:-1])
+        for step in self.steps:
+            z, log_determinant = step.inverse(z.flip(-1), context)
+            total = total + log_determinant
+        return z, total
+
+    @staticmethod
+    def other_gate(self, z, context):
+        """The log-determinant of the gate that is closed."""
+        m, gate = self._told(z, context)
+        return torch.sigmoid(gate) * z + torch.sigmoid(-gate) * m, -torch.nn.functional.softplus(gate).sum(-1)
+
+    @staticmethod
     def worst_draw(self, x, noise, *, k=1):
         """The draw of the smallest weight decides, as by a softmax of the wrong sign."""
         return LogProb(torch.stack(self.log_weights(x, self.infer(x), noise, k)).sum(0).min(1).values, "bound")
@@ -106,6 +131,9 @@ MISTAKES = {
         Wrong.other_determinant,
         {"exact_flow", "flow_determinant"},
     ),
+    "reversal left out": (Flow, "forward", Wrong.one_order, {"autoregressive_reach"}),
+    "gate of the other sign": (InverseAutoregressiveStep, "forward", Wrong.other_gate, {"autoregressive_determinant"}),
+    "way back in the order of the way there": (Flow, "inverse", Wrong.same_way, {"autoregressive_inverse"}),
     "context cut": (LinearFlow, "forward", Wrong.deaf, {"exact_flow"}),
     "mean over pixels": (
         distributions,

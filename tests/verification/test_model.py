@@ -197,7 +197,7 @@ def test_a_divergence_without_its_half_is_seen(monkeypatch):
 
 
 def test_a_closed_form_for_another_prior_is_seen(monkeypatch):
-    monkeypatch.setattr(VAE, "divergence", lambda self, inferred: inferred.kl())
+    monkeypatch.setattr(VAE, "divergence", lambda self, inferred: inferred.posterior.kl())
     assert red(findings(vae(vamp=True))) == {"divergence_is_that_of_draws"}
 
 

@@ -6,6 +6,7 @@ A flow takes (B, K, D) and a context (B, 1, H) to (B, K, D) and log-determinants
 
 import copy
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from reverie.engine.noise import generator
 from reverie.verification.findings import largest
 
 Flow = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Moved = TypeVar("Moved", bound=Flow)
 
 
 def log_determinant_error(flow: Flow, start: Tensor, context: Tensor) -> float:
@@ -75,7 +77,7 @@ def _jacobian(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     return found
 
 
-def moved(flow: Flow) -> Flow:
+def moved(flow: Moved) -> Moved:
     """A copy in float64 with weights that are nowhere zero: a fresh flow is often the identity, and shows nothing.
 
     A flow that is no module is left as it is.

@@ -17,11 +17,13 @@ from reverie.distributions import Bernoulli, DiscretizedLogistic, Gaussian, Shar
 from reverie.engine.noise import ItemNoise, generator
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.models.vae import VAE
+from reverie.nn.masked import MADE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import elbo
 from reverie.priors import Mixture, StandardNormal
+from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
 from reverie.verification.findings import check, largest, relative
-from reverie.verification.flows import log_determinant_error
+from reverie.verification.flows import log_determinant_error, moved, unheard_share, zero_share
 from reverie.verification.likelihoods import bracket, fall, log_density, mass_error, upper_bound, weigh
 
 PIXELS, LATENT = 6, 2  # of the linear model
@@ -143,6 +145,34 @@ def flow_determinant() -> float:
     return log_determinant_error(flow, _normal("z", 2, 3, LATENT), _normal("h", 2, 1, LATENT))
 
 
+@check("autoregressive flow: determinant by autograd", 1e-9)
+def autoregressive_determinant() -> float:
+    """The log-determinant of the flow that recipes take is that of its Jacobian."""
+    return log_determinant_error(*autoregressive())
+
+
+@check("autoregressive flow: reaches and hears everything", 0.0)
+def autoregressive_reach() -> float:
+    """Two steps in opposite orders leave no zero in the Jacobian, and no number of the context unheard."""
+    return zero_share(*autoregressive()) + unheard_share(*autoregressive())
+
+
+@check("autoregressive flow: there and back", 1e-9)
+def autoregressive_inverse() -> float:
+    """The way back ends where the way there began, and states the same log-determinant."""
+    flow, start, context = autoregressive()
+    with torch.no_grad():
+        z, log_determinant = flow(start, context)
+        back, stated = flow.inverse(z, context)
+    return max(largest(back - start), largest(stated - log_determinant))
+
+
+def autoregressive() -> tuple[Flow, Tensor, Tensor]:
+    """Two steps over five numbers with weights that are nowhere zero, with codes and contexts."""
+    steps = [InverseAutoregressiveStep(MADE(5, 3, (8, 8))) for _ in range(2)]
+    return moved(Flow(steps)), _normal("codes", 2, 3, 5), _normal("contexts", 2, 1, 3)
+
+
 @check("all 256 pictures of 8 bits have probability 1", 1e-10)
 def binary_pictures() -> float:
     """The probabilities of all pictures of a small binary decoder, by Gauss-Hermite quadrature over z, sum to 1."""
@@ -240,6 +270,9 @@ CHECKS = (
     exact_posterior,
     exact_flow,
     flow_determinant,
+    autoregressive_determinant,
+    autoregressive_reach,
+    autoregressive_inverse,
     binary_pictures,
     bernoulli_masses,
     logistic_masses,
