@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
 from reverie.errors import UsageError
-from reverie.objectives.elbo import Bound, importance_bound
+from reverie.objectives.elbo import Bound, importance_bound, importance_loss
 from reverie.priors import Normal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
@@ -92,9 +92,7 @@ class ConditionalVAE(nn.Module):
         """
         inferred = self.infer(batch.x, batch.label)
         if (k := self.objective.k) > 1:
-            log_likelihood, log_ratio = self.log_weights(batch.x, inferred, noise, k)
-            logs = {"reconstruction": -log_likelihood.detach().mean(1), "kl": -log_ratio.detach().mean(1)}
-            return Loss(-importance_bound(log_likelihood + log_ratio), logs)
+            return importance_loss(*self.log_weights(batch.x, inferred, noise, k))
         z, kl = inferred.posterior.sample(noise, "z"), inferred.posterior.kl()
         log_likelihood = self.decode(z, inferred.label).log_prob(batch.x)
         logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach().sum(1)}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
 from reverie.errors import UsageError
 from reverie.nn.ladder import Descent, Ladder
-from reverie.objectives.elbo import Bound, importance_bound
+from reverie.objectives.elbo import Bound, importance_bound, importance_loss
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
 
@@ -86,9 +86,7 @@ class LadderVAE(nn.Module):
         """Minus the bound, (B,): the ELBO at one draw, with each layer's exact divergence, or the bound of k draws."""
         inferred = self.infer(batch.x)
         if (k := self.objective.k) > 1:
-            log_likelihood, log_ratio = self.log_weights(batch.x, inferred, noise, k)
-            logs = {"reconstruction": -log_likelihood.detach().mean(1), "kl": -log_ratio.detach().mean(1)}
-            return Loss(-importance_bound(log_likelihood + log_ratio), logs)
+            return importance_loss(*self.log_weights(batch.x, inferred, noise, k))
         descent, _ = inferred.descend(noise)
         log_likelihood = self._observe(descent.output).log_prob(batch.x)
         kl = self.layer_divergence(descent)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from reverie.distributions import Gaussian, Observation, Transformed, upcast
 from reverie.errors import UsageError
-from reverie.objectives.elbo import Bound, importance_bound
+from reverie.objectives.elbo import Bound, importance_bound, importance_loss
 from reverie.priors import CodeDensity, Prior, StandardNormal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
@@ -84,9 +84,7 @@ class VAE(nn.Module):
         """Minus the bound, (B,): the ELBO ``log p(x|z) - beta KL(q || p)`` at one draw, or the bound of k draws."""
         inferred = self.infer(batch.x)
         if (k := self.objective.k) > 1:
-            log_likelihood, log_ratio = self.log_weights(batch.x, inferred, noise, k)
-            logs = {"reconstruction": -log_likelihood.detach().mean(1), "kl": -log_ratio.detach().mean(1)}
-            return Loss(-importance_bound(log_likelihood + log_ratio), logs)
+            return importance_loss(*self.log_weights(batch.x, inferred, noise, k))
         z, kl = self._draw(inferred, noise)
         log_likelihood = self.decode(z).log_prob(batch.x)
         logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach().sum(1)}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import UsageError
+from reverie.protocols import Loss
 
 
 def elbo(log_likelihood: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
@@ -100,6 +101,20 @@ def importance_bound(log_weights: Tensor) -> Tensor:
     """
     _check_weights(log_weights)
     return torch.logsumexp(log_weights, 1) - math.log(log_weights.shape[1])
+
+
+def importance_loss(log_likelihood: Tensor, log_ratio: Tensor) -> Loss:
+    """Minus the importance-weighted bound of each example, to be trained (Burda et al. 2016, 1509.00519).
+
+    Args:
+        log_likelihood: log p(x|z_k), (B, K).
+        log_ratio: log p(z_k) - log q(z_k|x), (B, K).
+
+    Returns:
+        The loss, (B,), with the means over draws of its two parts for the logs.
+    """
+    logs = {"reconstruction": -log_likelihood.detach().mean(1), "kl": -log_ratio.detach().mean(1)}
+    return Loss(-importance_bound(log_likelihood + log_ratio), logs)
 
 
 class LogMeanExp:
