@@ -283,7 +283,6 @@ COVERED = {
     "finish": "test_cli.py",
     "out": "test_mistakes.py",
     "protocols": "test_architecture.py",
-    "runs": "test_mistakes.py",
     "samples": "test_cli.py",
     "scores": "test_cli.py",
     "train_command": "test_cli.py",

@@ -156,16 +156,16 @@ class Run:
         return evaluate(self.trained, k=k, n=n, should_stop=should_stop)
 
     def draw(self) -> list[Path]:
-        """Draw the pictures that the recipe names."""
+        """Draw the pictures that the recipe names, as it wants them."""
         drawers: dict[str, Callable[..., Result]] = {
             "samples": self.sample,
             "reconstructions": self.reconstruct,
             "interpolation": self.interpolate,
             "manifold": self.manifold,
             "traversal": self.traverse,
-            "codes": lambda: actions.codes(self.trained),
+            "codes": lambda **how: actions.codes(self.trained, **how),
         }
-        return [file for name in self.plan.pictures for file in drawers[name]().files]
+        return [file for name, how in self.plan.pictures.items() for file in drawers[name](**how).files]
 
 
 def runs_folder(runs: str | Path | None = None) -> Path:

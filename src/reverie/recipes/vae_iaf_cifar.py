@@ -65,5 +65,5 @@ def run(
         batch=batch,
         epochs=20,
         watch=10_000,
-        pictures={"samples": {}, "reconstructions": {}, "interpolation": {}},
+        pictures={"samples": {}, "reconstructions": {"n": 10}, "interpolation": {}},
     )
