@@ -32,14 +32,22 @@ ROWS = {  # the row's name -> recipe and settings
     "vae-cifar": ("vae-cifar", {}),
     "vae-cifar-logistic": ("vae-cifar", {"likelihood": "logistic"}),
     "vae-cifar-bernoulli": ("vae-cifar", {"likelihood": "bernoulli"}),
+    "vae-iwae": ("vae-iwae", {}),
+    "vae-vamp": ("vae-vamp", {}),
+    "vae-iaf-mnist": ("vae-iaf-mnist", {}),
+    "ladder-mnist": ("ladder-mnist", {"minutes": 10}),
+    "pixelcnn": ("pixelcnn", {"minutes": 10}),
+    "vae-conditional": ("vae-conditional", {}),
+    "vae-iaf-cifar": ("vae-iaf-cifar", {}),
+    "vae-iaf-cifar-without": ("vae-iaf-cifar", {"flow": 0}),
+    "ladder-cifar": ("ladder-cifar", {}),
 }
 HEAD = """# Results
 
-Made by `benchmarks/reproduce.py` from `benchmarks/results.jsonl`; nothing here is typed in. Every row is a recipe with
-its default settings on the full training set, measured on the full test set. Bounds are nats per image; those of a
-Bernoulli are probabilities of bits, those of a Gaussian are densities of values (of [0, 1], or of [-1, 1] for
-`vae-mlp`), and the two must not be compared. K is the number of importance samples. The protocol of each figure (split,
-hash of the data, hash of the test bits, seed) stands in `results.jsonl`. How figures are measured:
+Made by `benchmarks/reproduce.py` from `benchmarks/results.jsonl`; nothing here is typed in. Every row is a recipe on
+the full training set, with the settings of its command, measured on the full test set. Likelihoods stand in a table for
+each protocol: probabilities of bits, probabilities of levels and densities of values are not compared. K is the number
+of importance samples. The protocol of each figure, with its seed, stands in `results.jsonl`. How figures are measured:
 [likelihood.md](likelihood.md).
 """
 
@@ -47,6 +55,8 @@ hash of the data, hash of the test bits, seed) stands in `results.jsonl`. How fi
 CODES = """Squared error is per pixel of [0, 1], at the mean code; PCA has as many numbers as the code and is fitted on
 10,000 training images. Neighbours: accuracy of the ten nearest among the codes of those images, on all test images.
 Which 10,000 they are stands in the protocol of the row.
+"""
+SHARED = """(shared): other work ran on the machine, so that its seconds are more than the recipe takes.
 """
 
 
@@ -64,7 +74,7 @@ def measure(name: str, threads: int = 0) -> dict:
     return {
         "kind": "reproduce",
         "name": name,
-        "command": " ".join(["reverie train", recipe, *(f"--{key} {value}" for key, value in settings.items())]),
+        "command": command(name),
         "date": date.today().isoformat(),
         "data": record["data"]["name"],
         "epochs": round(resolved["steps"] * resolved["arguments"]["batch"] / record["data"]["train"]),
@@ -77,6 +87,12 @@ def measure(name: str, threads: int = 0) -> dict:
         "versions": record["versions"],
         "figures": [figure.to_json() for figure in figures],
     }
+
+
+def command(name: str) -> str:
+    """What a person types for a row."""
+    recipe, settings = ROWS[name]
+    return " ".join(["reverie train", recipe, *(f"--{key} {value}" for key, value in settings.items())])
 
 
 def latest() -> dict[str, dict]:
@@ -105,16 +121,35 @@ def of(row: dict, *names: str, digits: int = 2) -> list[str]:
     return [cell(row, name, digits) for name in names]
 
 
+def protocol(row: dict) -> str:
+    """All that must be equal before two likelihoods may be compared, in words; none for a row without one."""
+    for figure in row["figures"]:
+        if figure["name"] in ("elbo", "log_likelihood"):
+            said = figure["protocol"]
+            parts = [said["data"], said["view"], said["split"], said["images"] + " images", said["values"]]
+            parts += [f"given {said['given']}"] if "given" in said else []
+            return ", ".join(parts) + f"; data {said['data_sha256']}, bits {said.get('bits_sha256', 'none')}"
+    return ""
+
+
+def likelihoods(there: list[tuple[str, dict]]) -> list[str]:
+    """A table for each protocol: what stands in one may be compared."""
+    sections: dict[str, list[list[str]]] = {}
+    for name, row in there:
+        if words := protocol(row):
+            exact = cell(row, "log_likelihood")
+            bound = of(row, "elbo", "importance_bound") if exact == "–" else ["–", f"{exact} (exact)"]
+            line = [name, *bound, *of(row, "reconstruction", "kl")]
+            line += [cell(row, "bits_per_dimension", 3), cell(row, "active_units", 0)]
+            sections.setdefault(words, []).append(line)
+    head = "| recipe | ELBO | log p(x), bound of K = 1000 | -log p(x given z) | KL | bits/dim | active |"
+    return [table(words, head, lines).replace("## ", "### ", 1) for words, lines in sections.items()]
+
+
 def render() -> None:
     """Write the page."""
     rows = latest()
     there = [(f"`{name}`", rows[name]) for name in ROWS if name in rows]
-    bounds = [
-        [name, row["data"], *of(row, "elbo", "importance_bound", "reconstruction", "kl")]
-        + [cell(row, "bits_per_dimension", 3), cell(row, "active_units", 0)]
-        for name, row in there
-        if cell(row, "elbo") != "–"
-    ]
     codes = [
         [name, row["data"], *of(row, "squared_error_per_pixel", "pca_squared_error_per_pixel", digits=5)]
         + of(row, "knn_accuracy", "pca_knn_accuracy", digits=3)
@@ -122,20 +157,18 @@ def render() -> None:
     ]
     times = [
         [name, f"`{row['command']}`", str(row["epochs"]), f"{row['parameters']:,}", f"{row['seconds']:.0f}"]
-        + [f"{row['seconds_of_evaluation']:.0f}", row["device"], row["date"]]
+        + [f"{row['seconds_of_evaluation']:.0f}", row["device"] + " (shared)" * row.get("shared", False), row["date"]]
         for name, row in there
     ]
-    times += [[f"`{name}`", "not run", *["–"] * 6] for name in ROWS if name not in rows]
+    times += [[f"`{name}`", f"`{command(name)}`", "not run", *["–"] * 5] for name in ROWS if name not in rows]
     parts = [
         HEAD,
-        table(
-            "Likelihoods",
-            "| recipe | data | ELBO | bound, K = 1000 | -log p(x given z) | KL | bits/dim | active |",
-            bounds,
-        ),
+        "## Likelihoods, nats per image\n",
+        *likelihoods(there),
         table("Reconstructions and codes", "| recipe | data | squared error | PCA | neighbours | PCA |", codes),
         CODES,
         table("Time", "| recipe | command | epochs | parameters | seconds | evaluation | device | date |", times),
+        SHARED,
     ]
     PAGE.write_text("\n".join(parts))
 
@@ -145,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--threads", type=int, default=0, help="0 takes the cores that are free")
+    parser.add_argument("--shared", action="store_true", help="say that other work runs on the machine meanwhile")
     parser.add_argument("--render", action="store_true", help="only render the page")
     arguments = parser.parse_args()
     if not arguments.render:
@@ -152,7 +186,7 @@ def main() -> None:
             raise SystemExit("REVERIE_DATA must name the folder of data sets")
         for name in arguments.only:
             with RESULTS.open("a") as file:
-                file.write(json.dumps(measure(name, arguments.threads)) + "\n")
+                file.write(json.dumps({**measure(name, arguments.threads), "shared": arguments.shared}) + "\n")
             render()
     render()
 
