@@ -12,6 +12,8 @@ from reverie.verification import machine, mathematics, model
 from reverie.verification.findings import Finding
 from scenes import make_runs, reverie
 
+ALL = len(mathematics.CHECKS) + len(machine.CHECKS)
+
 PLAIN = '''"""A recipe of one's own whose model has no protocol at all."""
 
 from torch import nn
@@ -58,7 +60,7 @@ def test_the_package_and_the_machine_pass(capfd):
     lines = out.splitlines()
     assert lines[0].split() == ["check", "error", "tolerance"]
     assert all(any(line.startswith(f"{each.name} ") and " pass " in line for line in lines) for each in checks)
-    assert lines[-1].startswith("14 checked, all pass (")
+    assert lines[-1].startswith(f"{ALL} checked, all pass (")
     assert err == ""
 
 
@@ -78,8 +80,8 @@ def test_a_mistake_is_told_and_the_exit_code_is_1(capfd, monkeypatch):
     out, err = said(capfd, code=1)
     (row,) = [line for line in out.splitlines() if "FAIL" in line and "checked" not in line]
     assert row.startswith("Gaussian: divergence from the prior")
-    assert "14 checked, 1 FAIL" in out
-    assert "1 of 14 checks failed: Gaussian: divergence from the prior. See docs/verify.md." in err
+    assert f"{ALL} checked, 1 FAIL" in out
+    assert f"1 of {ALL} checks failed: Gaussian: divergence from the prior. See docs/verify.md." in err
     answer = json.loads(said(capfd, "--json", code=1)[0])
     assert answer["passed"] is False
     assert [each["name"] for each in answer["checks"] if not each["passed"]] == ["Gaussian: divergence from the prior"]
