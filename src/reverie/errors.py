@@ -54,3 +54,13 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """
     close = get_close_matches(word, list(known), n=1)
     return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def refuse_label(label: object) -> None:
+    """Refuse the label that a model without labels was given.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if label is not None:
+        raise UsageError("This model was trained without labels: leave the label out.")

@@ -283,6 +283,8 @@ def test_what_it_cannot_do_is_said():
     model, noise = ladder_vae(std=0.2), ItemNoise(("a",), range(3))
     with pytest.raises(UsageError, match="without labels"):
         model.sample(3, noise, label=torch.zeros(3, dtype=torch.long))
+    with pytest.raises(UsageError, match="without labels"):
+        model.log_prob(bits(3), noise, label=torch.zeros(3, dtype=torch.long))
     for temperature in (-1.0, math.nan):
         with pytest.raises(UsageError, match="at least 0"):
             model.sample(3, noise, temperature=temperature)

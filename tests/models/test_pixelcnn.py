@@ -165,5 +165,7 @@ def test_wrong_calls_are_told():
     noise = ItemNoise(("a",), range(1))
     with pytest.raises(UsageError, match="leave the label out"):
         binary().sample(1, noise, label=torch.zeros(1))
+    with pytest.raises(UsageError, match="leave the label out"):
+        binary().log_prob(torch.zeros(1, 1, 2, 2), noise, label=torch.zeros(1))
     with pytest.raises(UsageError, match="at least 0; got -1"):
         binary().sample(1, noise, temperature=-1.0)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
 from reverie.errors import UsageError
-from reverie.objectives.elbo import Bound, importance_bound, importance_loss
+from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.priors import Normal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
@@ -133,10 +133,7 @@ class ConditionalVAE(nn.Module):
         Raises:
             UsageError: k is below 1, or there are no labels.
         """
-        if k < 1:
-            raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
-        log_likelihood, log_ratio = self.log_weights(x, self.infer(x, label), noise, k)
-        return LogProb(importance_bound(log_likelihood + log_ratio), "bound")
+        return importance_log_prob(self, x, noise, k, label)
 
     def infer(self, x: Tensor, label: Tensor | None = None) -> Told:
         """The posterior, which importance weights are drawn from any number of times, with the labels.

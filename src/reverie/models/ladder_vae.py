@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
-from reverie.errors import UsageError
+from reverie.errors import UsageError, refuse_label
 from reverie.nn.ladder import Descent, Ladder
-from reverie.objectives.elbo import Bound, importance_bound, importance_loss
+from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
 
@@ -120,25 +120,26 @@ class LadderVAE(nn.Module):
         Raises:
             UsageError: a label is given, or the temperature is negative.
         """
-        if label is not None:
-            raise UsageError("This model was trained without labels: leave the label out.")
+        refuse_label(label)
         if not temperature >= 0:
             raise UsageError(f"The temperature must be at least 0; got {temperature}.")
         return self.decode(temperature * noise.normal("z", (n, self.latent)).to(self.ladder.top)).mean
 
-    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1) -> LogProb:
+    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1, label: Tensor | None = None) -> LogProb:
         """The importance-weighted bound of log p(x) with k draws (Burda et al. 2016, 1509.00519), (B,).
 
         Raises:
-            UsageError: k is below 1.
+            UsageError: k is below 1, or a label is given.
         """
-        if k < 1:
-            raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
-        log_likelihood, log_ratio = self.log_weights(x, self.infer(x), noise, k)
-        return LogProb(importance_bound(log_likelihood + log_ratio), "bound")
+        return importance_log_prob(self, x, noise, k, label)
 
-    def infer(self, x: Tensor) -> LadderPosterior:
-        """One way up, from which importance weights are drawn any number of times."""
+    def infer(self, x: Tensor, label: Tensor | None = None) -> LadderPosterior:
+        """One way up, from which importance weights are drawn any number of times.
+
+        Raises:
+            UsageError: a label is given.
+        """
+        refuse_label(label)
         return self.encode(x)
 
     def log_weights(self, x: Tensor, inferred: LadderPosterior, noise: Noise, k: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.distributions import Support
-from reverie.errors import UsageError
+from reverie.errors import UsageError, refuse_label
 from reverie.nn.gated import GatedPixels
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
@@ -73,8 +73,13 @@ class PixelCNN(nn.Module):
         """The distribution of each pixel given those before it in ``x``, (B, C, H, W)."""
         return self.observation(self.network(x))
 
-    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1) -> LogProb:
-        """``log p(x)``, exact, nats, (B,); neither noise nor k changes it."""
+    def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1, label: Tensor | None = None) -> LogProb:
+        """``log p(x)``, exact, nats, (B,); neither noise nor k changes it.
+
+        Raises:
+            UsageError: a label is given.
+        """
+        refuse_label(label)
         return LogProb(self.predict(x).log_prob(x), "exact")
 
     @torch.no_grad()
@@ -91,8 +96,7 @@ class PixelCNN(nn.Module):
         Raises:
             UsageError: a label is given, or the temperature is negative.
         """
-        if label is not None:
-            raise UsageError("This model was trained without labels: leave the label out.")
+        refuse_label(label)
         if not temperature >= 0:
             raise UsageError(f"The temperature must be at least 0; got {temperature}.")
         _, height, width = self.shape

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from reverie.distributions import Gaussian, Observation, Transformed, upcast
-from reverie.errors import UsageError
-from reverie.objectives.elbo import Bound, importance_bound, importance_loss
+from reverie.errors import UsageError, refuse_label
+from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.priors import CodeDensity, Prior, StandardNormal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
@@ -117,7 +117,7 @@ class VAE(nn.Module):
         Raises:
             UsageError: a label is given, or the temperature is negative.
         """
-        _refuse(label)
+        refuse_label(label)
         if not temperature >= 0:
             raise UsageError(f"The temperature must be at least 0; got {temperature}.")
         parameter = next(self.decoder.parameters())
@@ -129,10 +129,7 @@ class VAE(nn.Module):
         Raises:
             UsageError: k is below 1, or a label is given.
         """
-        if k < 1:
-            raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
-        log_likelihood, log_ratio = self.log_weights(x, self.infer(x, label), noise, k)
-        return LogProb(importance_bound(log_likelihood + log_ratio), "bound")
+        return importance_log_prob(self, x, noise, k, label)
 
     def infer(self, x: Tensor, label: Tensor | None = None) -> Inferred:
         """The posterior, which importance weights are drawn from any number of times, and the prior.
@@ -140,7 +137,7 @@ class VAE(nn.Module):
         Raises:
             UsageError: a label is given.
         """
-        _refuse(label)
+        refuse_label(label)
         return Inferred(self.encode(x), self._prior())
 
     def log_weights(self, x: Tensor, inferred: Inferred, noise: Noise, k: int) -> tuple[Tensor, Tensor]:
@@ -157,8 +154,3 @@ class VAE(nn.Module):
 
     def _prior(self) -> CodeDensity:
         return self.prior.given(self.encode)
-
-
-def _refuse(label: Tensor | None) -> None:
-    if label is not None:
-        raise UsageError("This model was trained without labels: leave the label out.")

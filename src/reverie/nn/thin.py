@@ -13,7 +13,7 @@ class ThinConv(nn.Conv2d):
 
     While it trains on a processor, the products of all pixels with the nine taps are one matrix product, and the
     output is the sum of nine shifted planes; a direct convolution to one channel leaves most of the vector unit
-    idle (128 images of 32x28x28, bf16: forward and backward from 5.9 to 1.9 ms).
+    idle (128 images of 32x28x28, bf16: a training step of the whole VAE took 3.5 of 64 ms less).
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:

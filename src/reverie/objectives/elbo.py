@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import UsageError
-from reverie.protocols import Loss
+from reverie.protocols import LatentDensity, LogProb, Loss, Noise
 
 
 def elbo(log_likelihood: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
@@ -115,6 +115,18 @@ def importance_loss(log_likelihood: Tensor, log_ratio: Tensor) -> Loss:
     """
     logs = {"reconstruction": -log_likelihood.detach().mean(1), "kl": -log_ratio.detach().mean(1)}
     return Loss(-importance_bound(log_likelihood + log_ratio), logs)
+
+
+def importance_log_prob(model: LatentDensity, x: Tensor, noise: Noise, k: int, *label: Tensor | None) -> LogProb:
+    """The importance-weighted bound of log p(x), or of log p(x|label), with k draws (Burda et al. 2016, 1509.00519).
+
+    Raises:
+        UsageError: k is below 1.
+    """
+    if k < 1:
+        raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
+    log_likelihood, log_ratio = model.log_weights(x, model.infer(x, *label), noise, k)
+    return LogProb(importance_bound(log_likelihood + log_ratio), "bound")
 
 
 class LogMeanExp:
