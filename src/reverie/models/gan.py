@@ -20,7 +20,7 @@ BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
 @runtime_checkable
 class Growing(Protocol):
-    """A network that changes its form as training goes on."""
+    """A network of images that changes its form as training goes on."""
 
     def grow(self, progress: float) -> None:
         """Take the form of this part of the budget, 0 to 1, and keep it in a buffer."""

@@ -26,8 +26,8 @@ class Spectral(nn.Module):
         """Take the weight as it is now."""
         super().__init__()
         rows = weight.detach().flatten(1)
-        self.register_buffer("u", functional.normalize(torch.randn(len(rows)), dim=0))
-        self.register_buffer("v", functional.normalize(torch.randn(rows.shape[1]), dim=0))
+        self.register_buffer("u", functional.normalize(torch.randn(len(rows)).to(rows), dim=0))
+        self.register_buffer("v", functional.normalize(torch.randn(rows.shape[1]).to(rows), dim=0))
         for _ in range(WARM):
             self._iterate(rows)
 

@@ -29,7 +29,7 @@ from reverie.errors import UsageError
 
 
 def no_figures(fake: Tensor) -> Mapping[str, Tensor]:
-    """Nothing to watch."""
+    """Nothing to watch of logits (B,)."""
     return {}
 
 

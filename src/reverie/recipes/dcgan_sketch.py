@@ -1,9 +1,10 @@
 """Convolutional adversarial network for drawings, as the sketch article trains it on camels.
 
-Architecture: an article on sketches with TensorFlow 2, its data Quick, Draw!: codes of 100 normal numbers; generator
-dense 7x7x256, transposed 5x5 convolutions 128, 64 (stride 2) and 1 (stride 2) without bias, batch normalisation and
-LeakyReLU 0.3, tanh; critic of 5x5 convolutions 64 and 128 with stride 2, LeakyReLU 0.3 and dropout 0.3, and a dense
-logit; Adam 1e-4 for both, batch 256, 100 epochs; after each epoch a sheet of the same 16 noise vectors.
+Architecture: an article on sketches with TensorFlow 2, after Radford et al. 2016, 1511.06434; data are Quick, Draw!.
+Codes of 100 normal numbers; generator dense 7x7x256, transposed 5x5 convolutions 128, 64 (stride 2) and 1 (stride 2)
+without bias, batch normalisation and LeakyReLU 0.3, tanh; critic of 5x5 convolutions 64 and 128 with stride 2,
+LeakyReLU 0.3 and dropout 0.3, and a dense logit; Adam 1e-4 for both, batch 256, 100 epochs; after each epoch a sheet of
+the same 16 noise vectors.
 Differs: batch normalisation after the third layer too, which the article's print leaves out; any sides that are
 multiples of 4, and any channels; a tenth of the drawings is kept for testing.
 """
