@@ -19,6 +19,7 @@ from reverie import arguments, config, recipes
 from reverie.commands import app, data_app
 from reverie.engine.noise import ItemNoise
 from reverie.pages import commands
+from reverie.protocols import Autoencoder, Density, LatentDensity
 from reverie.runs import list_runs
 from reverie.train_command import own
 from scenes import QUICK, make_runs, pictures, reverie, zipped
@@ -313,7 +314,8 @@ def test_every_recipe_trains_at_its_smallest(recipe, workshop, tmp_path):
     options = {"data": str(workshop / "classes"), "size": "16", "steps": 1, "threads": 1, "device": "cpu"}
     run = package.train(recipe, runs=tmp_path, **options, **recipes.find(recipe).TINY)
     assert run.record["status"] == "finished"
-    assert {figure["name"] for figure in json.loads((run.folder / "eval.json").read_text())["figures"]}
+    figures = {figure["name"] for figure in json.loads((run.folder / "eval.json").read_text())["figures"]}
+    assert figures or not isinstance(run.model, Density | LatentDensity | Autoencoder)
     assert all((run.folder / "pictures" / f"{name}.png").is_file() for name in run.plan.pictures)
 
 

@@ -101,6 +101,10 @@ COMMANDS = [
 
 ARGUMENTS = [
     case("train vae-iwae --data {flat} --k 0", USAGE, "--k", "at least 1", "got 0"),
+    case("train gan-mlp --data {flat} --cost hinge --batch 8", USAGE, "--cost", '"hinge"', "non-saturating"),
+    case("train gan-mlp --data {flat} --smoothing 0.5 --batch 8", USAGE, "--smoothing", "below 0.5"),
+    case("train gan-hinge --data {flat} --size 27 --batch 8", USAGE, "27x27", "--size 28"),
+    case("train dcgan --data {flat} --batch 8", USAGE, "8x8", "at least 16", "--size 16"),
     case("train vae-vamp --data {flat} --components 0", USAGE, "--components", "at least 1", "got 0"),
     case("train vae-cnov", USAGE, '"vae-cnov"', 'Did you mean "vae-conv"', "reverie recipes"),
     case("train xyz", USAGE, '"xyz"', "reverie recipes", ".py"),
@@ -184,6 +188,14 @@ IMAGES = [
         "mine has no labels",
         "folder of its own",
         "vae-conv",
+        prepare=folder(),
+    ),
+    case(
+        "train gan-conditional --data mine --batch 8",
+        DATA,
+        "mine has no labels",
+        "folder of its own",
+        "gan-hinge",
         prepare=folder(),
     ),
     case(TRY, DATA, "mine", "1 image", "at least 2", prepare=folder(n=1)),

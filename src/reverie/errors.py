@@ -11,8 +11,12 @@ Interrupted                130
 ========================  ====
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # errors are met before torch is imported
+    from torch import Tensor
 
 
 class ReverieError(Exception):
@@ -64,3 +68,18 @@ def refuse_label(label: object) -> None:
     """
     if label is not None:
         raise UsageError("This model was trained without labels: leave the label out.")
+
+
+def need_label(label: "Tensor | None", n: int, classes: Sequence[str]) -> "Tensor":
+    """Return the labels that a conditional model was given, (n,).
+
+    Raises:
+        UsageError: there are none, not n, or numbers that are no class.
+    """
+    if label is None:
+        named = ", ".join(classes)
+        raise UsageError(f"This model is conditional: it needs a class for each image. Classes are: {named}.")
+    if label.shape != (n,) or not ((label >= 0) & (label < len(classes))).all():
+        wanted = f"{n} numbers from 0 to {len(classes) - 1}, one for each image"
+        raise UsageError(f"Labels must be {wanted}; got {tuple(label.shape)}: {label.flatten()[:10].tolist()}.")
+    return label

@@ -32,7 +32,7 @@ from reverie.finish import finish, on_epoch
 from reverie.runs import Run, free_name, open_run, runs_folder
 
 ATTEMPTS = 5  # times that ranks are started when one is lost
-STAND_INS = {"mnist": "mnist-5k", "fashion-mnist": "mnist-5k", "cifar10": "shapes"}
+STAND_INS = {"mnist": "mnist-5k", "fashion-mnist": "mnist-5k", "cifar10": "shapes", "quickdraw": "mnist-5k"}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from reverie.engine import loop
 from reverie.engine.checkpoint import newest
 from reverie.engine.loop import SKIPS, Report, fit, restore, rounds_in, save
-from reverie.engine.plan import cosine
+from reverie.engine.plan import cosine, half_life
 from reverie.engine.stop import Stop
 from reverie.engine.turn import Job
 from reverie.errors import Diverged
@@ -101,6 +101,25 @@ def test_the_average_follows_its_closed_form(tmp_path):
         decay = min(0.5, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * now
     torch.testing.assert_close(weights(training.result)["encoder.1.weight"], expected)
+
+
+@pytest.mark.parametrize("batch", [8, 16])
+def test_an_average_with_a_half_life_forgets_half_of_its_past_over_so_many_images(batch, tmp_path):
+    """After a jump of the weights the average is half-way after 400 images, whatever the batch; at first, sooner."""
+    decay = half_life(400, batch)
+    late, left = 10_000 // batch, 1.0
+    for step in range(late, late + 400 // batch):
+        left *= decay(step)
+    assert left == pytest.approx(0.5)
+    assert decay(1) == pytest.approx(2.0**-20)
+    assert decay(1000 // batch) ** (1000 * 0.05 / batch) == pytest.approx(0.5, rel=0.02)
+    training = training_of("vae", tmp_path, steps=4, batch=batch, ema=half_life(400, batch))
+    name, seen = "encoder.1.weight", []
+    wanted = training.job.model.state_dict()[name].clone()
+    fit(training, Stop(), Report(on_step=lambda step, row: seen.append(weights(training.job.model)[name])))
+    for step, now in enumerate(seen, 1):
+        wanted = torch.lerp(now, wanted, 2.0 ** (-1 / (0.05 * step)))
+    torch.testing.assert_close(weights(training.result)[name], wanted)
 
 
 def poison(training, steps):

@@ -184,15 +184,18 @@ def _round(training: Training) -> tuple[dict[str, Tensor], bool]:
     state.step += 1
     state.skipped = 0 if updated else state.skipped + 1
     if updated and training.average is not None:
-        _follow(training.average, job.model, job.plan.ema, state.step)
+        _follow(training.average, job.model, _decay(job.plan.ema, state.step))
     return logs, updated
 
 
-@torch.no_grad()
-def _follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+def _decay(ema: float | Callable[[int], float], step: int) -> float:
     # A short memory at first, so that the average does not remember the random start.
-    weight = 1 - min(decay, (1 + step) / (10 + step))
-    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), weight)
+    return ema(step) if callable(ema) else min(ema, (1 + step) / (10 + step))
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
     for kept, now in zip(average.buffers(), model.buffers(), strict=True):
         kept.copy_(now)
 

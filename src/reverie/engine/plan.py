@@ -25,7 +25,8 @@ class Plan:
         batch: examples a turn, over all ranks.
         epochs: the budget if the person names none.
         schedule: factor on every rate as a function of progress from 0 to 1.
-        ema: decay a step of the exponential moving average of the weights, 0 for none.
+        ema: decay a step of the exponential moving average of the weights, 0 for none; or the decay as a function of
+            the step, counted from 1, as ``half_life`` makes it.
         clip: largest norm of a player's gradient, 0 for no limit.
         watch: how many test images are measured after each epoch.
         pictures: what is drawn when training ends, by the name of a picture and its arguments.
@@ -37,7 +38,7 @@ class Plan:
     batch: int
     epochs: float
     schedule: Callable[[float], float] = lambda progress: 1.0
-    ema: float = 0.0
+    ema: float | Callable[[int], float] = 0.0
     clip: float = 0.0
     watch: int = 2000
     pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -60,3 +61,18 @@ def cosine(warmup: float = 0.02, end: float = 0.05) -> Callable[[float], float]:
         return end + (1 - end) * (1 + cos(pi * (progress - warmup) / (1 - warmup))) / 2
 
     return factor
+
+
+def half_life(images: float, batch: int, ramp: float = 0.05) -> Callable[[int], float]:
+    """The decay of an average that forgets half of its past over so many images, or over ``ramp`` of all seen so far.
+
+    The shorter of the two counts: ``decay = 2^(-batch / min(images, ramp * batch * step))``, so that an average of a
+    young run does not remember the random start, and another batch keeps the memory in images.
+    Source: Karras et al. 2020, 2006.06676, and its training loop.
+
+    Example:
+        >>> decay = half_life(1000, batch=100)
+        >>> decay(20), round(decay(10**6) ** 10, 6)
+        (0.5, 0.5)
+    """
+    return lambda step: 2.0 ** (-batch / min(images, ramp * batch * step))

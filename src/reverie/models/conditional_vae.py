@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
-from reverie.errors import UsageError
+from reverie.errors import UsageError, need_label
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.priors import Normal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
@@ -142,7 +142,7 @@ class ConditionalVAE(nn.Module):
             UsageError: there are no labels, not one for each image, or numbers that are no class.
         """
         posterior = self.encode(x, label)
-        return Told(posterior, self._checked(label, len(x)))
+        return Told(posterior, need_label(label, len(x), self.classes))
 
     def log_weights(self, x: Tensor, inferred: Told, noise: Noise, k: int) -> tuple[Tensor, Tensor]:
         """``log p(x|z, y)`` and ``log p(z) - log q(z|x, y)`` at k draws, each (B, K); their sum is log w."""
@@ -156,14 +156,5 @@ class ConditionalVAE(nn.Module):
 
     def _one_hot(self, label: Tensor | None, beside: Tensor) -> Tensor:
         """The class of each row as zeros and a one, (B, classes), of the type and on the device of what is beside."""
-        label = self._checked(label, len(beside))
+        label = need_label(label, len(beside), self.classes)
         return functional.one_hot(label.to(beside.device), len(self.classes)).to(beside.dtype)
-
-    def _checked(self, label: Tensor | None, n: int) -> Tensor:
-        if label is None:
-            named = ", ".join(self.classes)
-            raise UsageError(f"This model is conditional: it needs a class for each image. Classes are: {named}.")
-        if label.shape != (n,) or not ((label >= 0) & (label < len(self.classes))).all():
-            wanted = f"{n} numbers from 0 to {len(self.classes) - 1}, one for each image"
-            raise UsageError(f"Labels must be {wanted}; got {tuple(label.shape)}: {label.flatten()[:10].tolist()}.")
-        return label

@@ -1,6 +1,6 @@
-"""What several recipes choose alike: the likelihood with the view it needs, flows, and optimizers by name."""
+"""What several recipes choose alike: likelihoods with their views, flows, costs of games, and optimizers by name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -12,11 +12,17 @@ from reverie.data.views import View, bits, levels, unit
 from reverie.distributions import Bernoulli, DiscretizedLogistic, Observation, SharedGaussian, SharedLogistic
 from reverie.engine.muon import Muon
 from reverie.engine.plan import Optimizer
+from reverie.errors import DataError, UsageError
+from reverie.nn.augmentation import Policy, augmentation
 from reverie.nn.masked import MADE
+from reverie.objectives import adversarial
+from reverie.objectives.adversarial import Cost
+from reverie.protocols import Noise
 from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
 
 Likelihood = Literal["auto", "bernoulli", "gaussian", "logistic"]
 Binarise = Literal["dynamic", "static", "threshold"]
+Augment = Literal["none", "translation", "translation-cutout", "colour-translation-cutout"]
 
 
 def observe(likelihood: Likelihood, binarise: Binarise, data: ImageSpec) -> tuple[View, Observation]:
@@ -81,9 +87,9 @@ class TanhMean(nn.Module):
         return tanh(self.decoder(z).float())
 
 
-def adam(rate: float, decay: float = 0.0) -> Optimizer:
+def adam(rate: float, decay: float = 0.0, betas: tuple[float, float] = (0.9, 0.999)) -> Optimizer:
     """Adam (Kingma and Ba 2015, arXiv:1412.6980) in one fused kernel; ``decay`` is the squared weights' penalty."""
-    return partial(torch.optim.Adam, lr=rate, weight_decay=decay, fused=True)
+    return partial(torch.optim.Adam, lr=rate, weight_decay=decay, betas=betas, fused=True)
 
 
 def rmsprop(rate: float) -> Optimizer:
@@ -98,3 +104,42 @@ def rmsprop(rate: float) -> Optimizer:
 def muon(rate: float, others: float = 3e-3) -> Optimizer:
     """Orthogonalised momentum for kernels at ``rate``, Adam at ``others`` for the rest (see ``engine.muon``)."""
     return partial(Muon, rate=rate, others=others)
+
+
+def cost_of(name: str, smoothing: float = 0.0) -> Cost:
+    """The cost of a game by its name.
+
+    Raises:
+        UsageError: labels are to be smoothed in a game that has none.
+    """
+    smoothed = {
+        "minimax": adversarial.minimax,
+        "non-saturating": adversarial.non_saturating,
+        "maximum-likelihood": adversarial.maximum_likelihood,
+    }
+    if name in smoothed:
+        return smoothed[name](smoothing)
+    if smoothing:
+        raise UsageError(f"--smoothing is of targets of 0 and 1: it goes with {', '.join(smoothed)}, not with {name}.")
+    others = {"least-squares": adversarial.least_squares, "hinge": adversarial.hinge}
+    return others[name]()
+
+
+def augment_of(name: Augment) -> Callable[[torch.Tensor, Noise, str], torch.Tensor] | None:
+    """The augmentation of a name, in the paper's order: colour, translation, cutout."""
+    policies: list[Policy] = [policy for policy in ("colour", "translation", "cutout") if policy in name.split("-")]
+    return augmentation(policies) if policies else None
+
+
+def need_classes(data: ImageSpec, instead: str) -> tuple[str, ...]:
+    """The classes of the data.
+
+    Raises:
+        DataError: it has none.
+    """
+    if not data.classes:
+        raise DataError(
+            f"{data.name} has no labels, and a conditional model needs the class of each image: put the images of each "
+            f"class into a folder of its own, give an array file with labels, or train {instead}."
+        )
+    return data.classes

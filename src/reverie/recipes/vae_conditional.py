@@ -13,11 +13,10 @@ import torch
 from reverie.arguments import Count, Rate, Weight
 from reverie.data import ImageSpec
 from reverie.engine.plan import Plan, cosine
-from reverie.errors import DataError
 from reverie.models.conditional_vae import ConditionalVAE
 from reverie.nn.conv import conv_vae_decoder, conv_vae_encoder
 from reverie.objectives.elbo import Bound
-from reverie.recipes._parts import Binarise, Likelihood, adam, observe
+from reverie.recipes._parts import Binarise, Likelihood, adam, need_classes, observe
 
 DATA = "mnist"
 TINY = {"latent": 2, "batch": 16}
@@ -49,19 +48,15 @@ def run(
     Raises:
         DataError: the images have no labels.
     """
-    if not data.classes:
-        raise DataError(
-            f"{data.name} has no labels, and a conditional model needs the class of each image: put the images of each "
-            "class into a folder of its own, give an array file with labels, or train vae-conv."
-        )
+    classes = need_classes(data, "vae-conv")
     view, observation = observe(likelihood, binarise, data)
     channels, height, width = data.shape
     model = ConditionalVAE(
-        conv_vae_encoder((channels + len(data.classes), height, width), 2 * latent),
-        conv_vae_decoder(latent + len(data.classes), data.shape),
+        conv_vae_encoder((channels + len(classes), height, width), 2 * latent),
+        conv_vae_decoder(latent + len(classes), data.shape),
         observation,
         latent=latent,
-        classes=data.classes,
+        classes=classes,
         objective=Bound(beta=beta),
     )
     return Plan(

@@ -1,0 +1,178 @@
+"""Convolutional players: those of the tutorial and of the sketch article, and a pair for images of any size."""
+
+from torch import nn
+
+from reverie.errors import UsageError
+from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv
+from reverie.nn.thin import ThinConv
+
+LARGEST_BASE = 16  # pixels a side that a generator starts from
+SMALLEST_BASE = 4
+WIDEST = 8  # times the width, of the deepest layer
+
+
+def quarter(shape: Shape, name: str) -> tuple[int, int]:
+    """Height and width of what two strides of 2 start from.
+
+    Raises:
+        UsageError: a side is no multiple of 4, or below 16.
+    """
+    if shape[1] % 4 or shape[2] % 4 or min(shape[1:]) < 16:
+        size = max(16, round(max(shape[1:]) / 4) * 4)
+        raise UsageError(
+            f"{name} needs sides of at least 16 pixels that are multiples of 4; the images are {shape[1]}x{shape[2]}. "
+            f"Use --size {size}."
+        )
+    return shape[1] // 4, shape[2] // 4
+
+
+def tutorial_generator(latent: int, shape: Shape) -> nn.Sequential:
+    """Dense 1024, dense to 128 channels of a quarter of the size, two transposed 4x4 convolutions, tanh.
+
+    (B, latent) to (B, *shape). ReLU and then batch normalisation after each layer but the last.
+    """
+    base = (128, *quarter(shape, "The tutorial's generator"))
+    return nn.Sequential(
+        nn.Linear(latent, 1024),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm1d(1024),
+        nn.Linear(1024, base[0] * base[1] * base[2]),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm1d(base[0] * base[1] * base[2]),
+        RowToPixels(base),
+        TransposedConv(128, 64, 4, stride=2, padding=1),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm2d(64),
+        TransposedConv(64, shape[0], 4, stride=2, padding=1),
+        nn.Tanh(),
+    )
+
+
+def tutorial_critic(shape: Shape) -> nn.Sequential:
+    """Two 5x5 convolutions with max-pooling, and a hidden dense layer of as many units as come in: to (B, 1)."""
+    quarter(shape, "The tutorial's critic")
+    height, width = (((side - 4) // 2 - 4) // 2 for side in shape[1:])
+    units = 64 * height * width
+    return nn.Sequential(
+        nn.Conv2d(shape[0], 32, 5),
+        nn.LeakyReLU(0.01, inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 5),
+        nn.LeakyReLU(0.01, inplace=True),
+        nn.MaxPool2d(2),
+        PixelsToRow(),
+        nn.Linear(units, units),
+        nn.LeakyReLU(0.01, inplace=True),
+        nn.Linear(units, 1),
+    )
+
+
+def sketch_generator(latent: int, shape: Shape) -> nn.Sequential:
+    """Dense to 256 channels of a quarter of the size, transposed 5x5 convolutions 128, 64, C, tanh, all without bias.
+
+    (B, latent) to (B, *shape). Batch normalisation and LeakyReLU 0.3 after each layer but the last; the print leaves
+    out the normalisation after the third.
+    """
+    base = (256, *quarter(shape, "The sketch generator"))
+    return nn.Sequential(
+        nn.Linear(latent, base[0] * base[1] * base[2], bias=False),
+        nn.BatchNorm1d(base[0] * base[1] * base[2]),
+        nn.LeakyReLU(0.3, inplace=True),
+        RowToPixels(base),
+        TransposedConv(256, 128, 5, padding=2, bias=False),
+        nn.BatchNorm2d(128),
+        nn.LeakyReLU(0.3, inplace=True),
+        TransposedConv(128, 64, 5, stride=2, padding=2, output_padding=1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.LeakyReLU(0.3, inplace=True),
+        TransposedConv(64, shape[0], 5, stride=2, padding=2, output_padding=1, bias=False),
+        nn.Tanh(),
+    )
+
+
+def sketch_critic(shape: Shape) -> nn.Sequential:
+    """Two 5x5 convolutions of stride 2, each with LeakyReLU 0.3 and dropout 0.3, and a dense layer: to (B, 1)."""
+    height, width = quarter(shape, "The sketch critic")
+    return nn.Sequential(
+        nn.Conv2d(shape[0], 64, 5, stride=2, padding=2),
+        nn.LeakyReLU(0.3, inplace=True),
+        nn.Dropout(0.3),
+        nn.Conv2d(64, 128, 5, stride=2, padding=2),
+        nn.LeakyReLU(0.3, inplace=True),
+        nn.Dropout(0.3),
+        PixelsToRow(),
+        nn.Linear(128 * height * width, 1),
+    )
+
+
+def halvings(shape: Shape) -> int:
+    """How often both sides can be halved while they stay whole and not below 4.
+
+    Raises:
+        UsageError: what is left is larger than 16, or nothing can be halved.
+
+    Example:
+        >>> halvings((1, 28, 28)), halvings((3, 64, 64)), halvings((1, 28, 20))
+        (2, 4, 2)
+    """
+    height, width, count = shape[1], shape[2], 0
+    while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 2 * SMALLEST_BASE:
+        height, width, count = height // 2, width // 2, count + 1
+    if not count or max(height, width) > LARGEST_BASE:
+        near = min((base << n for base in range(4, 8) for n in range(1, 8)), key=lambda s: abs(s - max(shape[1:])))
+        raise UsageError(
+            f"These networks halve the image until between {SMALLEST_BASE} and {LARGEST_BASE} pixels a side are left; "
+            f"{shape[1]}x{shape[2]} ends at {height}x{width}. Use --size {near}."
+        )
+    return count
+
+
+def generator(latent: int, shape: Shape, width: int) -> nn.Sequential:
+    """From the base up, doubling: (B, latent) to (B, *shape) in [-1, 1].
+
+    A dense layer to ``2^n`` times the width (at most 8 times), a transposed 4x4 convolution to each next size with half
+    the channels, and a 3x3 convolution; batch normalisation and LeakyReLU 0.2 between them.
+
+    Args:
+        latent: numbers in a code.
+        shape: of an image, (C, H, W).
+        width: channels at full size.
+    """
+    count = halvings(shape)
+    channels = [width * min(WIDEST, 2**n) for n in range(count, -1, -1)]
+    base = (channels[0], shape[1] >> count, shape[2] >> count)
+    layers: list[nn.Module] = [
+        nn.Linear(latent, base[0] * base[1] * base[2], bias=False),
+        RowToPixels(base),
+        *_normal(base[0]),
+    ]
+    for inputs, outputs in zip(channels, channels[1:], strict=False):
+        layers += [TransposedConv(inputs, outputs, 4, stride=2, padding=1, bias=False), *_normal(outputs)]
+    return nn.Sequential(*layers, ThinConv(width, shape[0]), nn.Tanh())
+
+
+def critic_features(shape: Shape, width: int) -> tuple[nn.Sequential, int]:
+    """From the image down, halving: (B, *shape) to features (B, F), without normalisation; and F.
+
+    4x4 convolutions of stride 2 to ``width``, twice it and so on (at most 8 times), a 3x3 convolution with twice the
+    channels of the last; LeakyReLU 0.2 after each.
+    """
+    count, inputs = halvings(shape), shape[0]
+    layers: list[nn.Module] = []
+    for n in range(count):
+        outputs = width * min(WIDEST, 2**n)
+        layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        inputs = outputs
+    last = width * min(WIDEST, 2**count)
+    layers += [nn.Conv2d(inputs, last, 3, padding=1), nn.LeakyReLU(0.2, inplace=True), PixelsToRow()]
+    return nn.Sequential(*layers), last * (shape[1] >> count) * (shape[2] >> count)
+
+
+def critic(shape: Shape, width: int) -> nn.Sequential:
+    """The features with a dense layer to one logit: (B, *shape) to (B, 1)."""
+    features, count = critic_features(shape, width)
+    return nn.Sequential(*features, nn.Linear(count, 1))
+
+
+def _normal(channels: int) -> list[nn.Module]:
+    return [nn.BatchNorm2d(channels), nn.LeakyReLU(0.2, inplace=True)]
