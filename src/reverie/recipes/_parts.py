@@ -101,6 +101,11 @@ def rmsprop(rate: float) -> Optimizer:
     return make
 
 
+def adamw(rate: float, decay: float, betas: tuple[float, float] = (0.9, 0.99)) -> Optimizer:
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101) in one fused kernel."""
+    return partial(torch.optim.AdamW, lr=rate, betas=betas, weight_decay=decay, fused=True)
+
+
 def muon(rate: float, others: float = 3e-3) -> Optimizer:
     """Orthogonalised momentum for kernels at ``rate``, Adam at ``others`` for the rest (see ``engine.muon``)."""
     return partial(Muon, rate=rate, others=others)
