@@ -18,19 +18,21 @@ from reverie.metrics.figures import Figure, comparable
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
-from reverie.protocols import Autoencoder, Density, LatentDensity
+from reverie.protocols import Autoencoder, Density, LatentDensity, Sampler
+from reverie.quality import measure_samples, never, usual_count
 from reverie.trained import Trained, spread
 
 REFERENCES = 10_000  # training codes that neighbours are looked for among
 
 
-def never() -> bool:
-    """Nobody asks to stop."""
-    return False
-
-
 def evaluate(
-    trained: Trained, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None
+    trained: Trained,
+    *,
+    k: int = 100,
+    n: int | None = None,
+    samples: int | None = None,
+    quick: bool = False,
+    should_stop: Callable[[], bool] | None = None,
 ) -> Result:
     """Measure everything that the model can be measured by, and write ``eval.json``.
 
@@ -38,15 +40,20 @@ def evaluate(
         trained: the model.
         k: importance samples for each image, for the bound of a latent-variable model.
         n: so many test images, evenly spaced; all by default.
+        samples: how many samples are drawn and measured; 0 for none; by default 10,000, and fewer if the model draws
+            pixel by pixel.
+        quick: samples are few by default, and held against some of the training images: seconds.
         should_stop: asked between batches.
 
     Raises:
-        UsageError: k or n is below 1.
+        UsageError: k or n is below 1, or samples is 1 or below 0.
     """
     if k < 1:
         raise UsageError(f"--k: the number of importance samples must be at least 1; got {k}.")
     if n is not None and n < 1:
         raise UsageError(f"--n: the number of test images must be at least 1; got {n}.")
+    if samples is not None and (samples == 1 or samples < 0):
+        raise UsageError(f"--samples: the number of samples must be at least 2, or 0 for none; got {samples}.")
     test = trained.images(None, n)
     protocol = _protocol(trained, len(test))
     figures: list[Figure] = []
@@ -58,6 +65,9 @@ def evaluate(
         figures += evaluate_density(trained.model, x, protocol=protocol, should_stop=stop)
     if isinstance(trained.model, Autoencoder):
         figures += _codes(trained, trained.model, test, protocol)
+    count = usual_count(trained.model, quick) if samples is None else samples
+    if isinstance(trained.model, Sampler) and count:
+        figures += measure_samples(trained, count, protocol=_set(trained), quick=quick, should_stop=stop)
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in figures]})
     return Result([trained.folder / "eval.json"], figures=figures)
 
@@ -75,6 +85,13 @@ def _protocol(trained: Trained, n: int) -> dict[str, str | int | float]:
     if trained.view.binary:
         protocol["bits_sha256"] = bits_hash(data.test)[:16]
     return protocol
+
+
+def _set(trained: Trained) -> dict[str, str | int | float]:
+    """The protocol of samples: of the images as they came, so that models of bits and of levels stand side by side."""
+    plain = trained.data.plain
+    shape = "x".join(map(str, plain.spec.shape))
+    return {"data": plain.name, "shape": shape, "split": plain.split, "data_sha256": plain.fingerprint()[:16]}
 
 
 def _binary_already(trained: Trained) -> bool:
@@ -111,7 +128,8 @@ def watch(trained: Trained, items: int) -> dict[str, float]:
     """What is looked at after each epoch, on test images, evenly spaced; the first figure is a loss.
 
     The loss of a latent-variable model is the negative elbo at one draw an image; that of an exact density, the
-    negative log-likelihood; an autoencoder's, its squared error.
+    negative log-likelihood; an autoencoder's, its squared error. What can only draw samples is watched by
+    ``reverie.quality.watch_samples``.
     """
     split = trained.images(None, items)
     x, label, found = trained.view.still(split.pixels), trained.labels(split), []

@@ -12,6 +12,7 @@ from reverie.engine.turn import Job
 from reverie.evaluation import watch
 from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
+from reverie.quality import judged_by_samples, watch_samples, yardstick_of
 from reverie.report import card, page, sheets
 from reverie.runs import Run
 from reverie.trained import Trained, codes_of
@@ -23,15 +24,18 @@ QUICK_K, QUICK_N = (
 SHEETS = 40  # pictures of progress in a run, at most
 
 
-def on_epoch(run: Run, data: ImageData, plan: Plan, job: Job) -> Callable[[int, nn.Module], dict[str, float]]:
+def on_epoch(
+    run: Run, data: ImageData, plan: Plan, job: Job, say: Callable[[str], None]
+) -> Callable[[int, nn.Module], dict[str, float]]:
     """What happens after each epoch: held-out figures, and a sheet that always shows the same noise."""
     epochs = max(1, job.steps // job.epoch_steps)
+    yardstick = yardstick_of(data, say) if judged_by_samples(plan.model) and job.world.first else None
 
     def act(epoch: int, model: nn.Module) -> dict[str, float]:
         trained = Trained(run.name, run.folder, model, plan.view, data, "")
         was_training = model.training
         model.eval()
-        figures = watch(trained, plan.watch)
+        figures = watch_samples(trained, yardstick, plan.watch) if yardstick else watch(trained, plan.watch)
         if epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs:
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
         model.train(was_training)
@@ -66,7 +70,7 @@ def finish(run: Run, data: ImageData, say: Callable[[str], None]) -> None:
     done = Run(run.folder)
     done.__dict__["data"] = replace(data)
     say("measuring and drawing ...")
-    done.evaluate(k=QUICK_K, n=QUICK_N)
+    done.evaluate(k=QUICK_K, n=QUICK_N, quick=True)
     done.draw()
     write_pages(done)
 

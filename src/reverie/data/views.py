@@ -59,7 +59,7 @@ class View:
         if not self.binary or (self.mode == "dynamic" and part == "train") or is_binary(split.pixels):
             return split
         ink = split.pixels >= 128 if self.mode == "threshold" else _fixed_draw(split.pixels, part)
-        return Split(ink.to(torch.uint8) * 255, split.labels)
+        return Split(ink.to(torch.uint8) * 255, split.labels, split.pixels)
 
     def __call__(self, pixels: Tensor, noise: Noise) -> Tensor:
         """Return x, float32, for training; only dynamic bits draw, x ~ Bernoulli(pixel / 255)."""
