@@ -21,7 +21,7 @@ GROUND = {"errors"}
 TOOLS = {"protocols", *GROUND}
 SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report"}
-RUN = {"training", "runs", "finish", "actions", "evaluation", "samples", "scores", "trained", "out"}
+RUN = {"training", "runs", "finish", "actions", "evaluation", "quality", "samples", "scores", "trained", "out"}
 RUN |= {"kinds", "written", "initial"}
 DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify"}
 BELOW_RUN = {"recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
@@ -44,7 +44,7 @@ MAY = {
     "latent": TOOLS,
     "report": {"files", *GROUND},
     "engine": {"data", "files", *TOOLS},
-    "metrics": {"engine", "objectives", "distributions", "data", *TOOLS},
+    "metrics": {"engine", "objectives", "distributions", "data", "files", *TOOLS},
     "verification": {"models", "engine", "metrics", "data", "nn", "transforms", "priors", *SCIENCE},
     "recipes": {"models", "engine", "data", "nn", "transforms", "priors", "mixtures", *SCIENCE},
     "config": {"recipes", "arguments", *GROUND},

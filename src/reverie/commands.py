@@ -217,13 +217,16 @@ def score(
 
 
 @app.command
-def evaluate(run: RunName, /, *, k: int = 100, n: Some = None, common: Common = PLAIN) -> None:
-    """Measure the model on its test images, into eval.json.
+def evaluate(
+    run: RunName, /, *, k: int = 100, n: Some = None, samples: int | None = None, common: Common = PLAIN
+) -> None:
+    """Measure the model on its test images, and its samples beside them, into eval.json.
 
     Args:
         run: a path, a name, or last.
         k: importance samples for each image.
         n: so many test images, evenly spaced; all by default.
+        samples: how many samples are drawn and measured, 10,000 by default; 0 for none.
         common: what every command takes.
     """
     from reverie.engine.stop import on_signals
@@ -232,7 +235,7 @@ def evaluate(run: RunName, /, *, k: int = 100, n: Some = None, common: Common = 
 
     there = _open(run, common)
     with on_signals() as stop:
-        result = there.evaluate(k=k, n=n, should_stop=lambda: bool(stop))
+        result = there.evaluate(k=k, n=n, samples=samples, should_stop=lambda: bool(stop))
     write_pages(there)
     if not common.json:
         _say(plain([figure.to_json() for figure in result.figures]))

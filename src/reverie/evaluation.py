@@ -20,20 +20,22 @@ from reverie.metrics.language import evaluate_language, symbol_nats
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
-from reverie.protocols import Autoencoder, Density, LatentDensity
+from reverie.protocols import Autoencoder, Density, LatentDensity, Sampler
+from reverie.quality import measure_samples, never, usual_count
 from reverie.trained import Trained, spread
 from reverie.written import Written
 
 REFERENCES = 10_000  # training codes that neighbours are looked for among
 
 
-def never() -> bool:
-    """Nobody asks to stop."""
-    return False
-
-
 def evaluate(
-    trained: Trained | Written, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None
+    trained: Trained | Written,
+    *,
+    k: int = 100,
+    n: int | None = None,
+    samples: int | None = None,
+    quick: bool = False,
+    should_stop: Callable[[], bool] | None = None,
 ) -> Result:
     """Measure everything that the model can be measured by, and write ``eval.json``.
 
@@ -41,19 +43,34 @@ def evaluate(
         trained: the model.
         k: importance samples for each image, for the bound of a latent-variable model.
         n: so many test images, evenly spaced, or so many symbols from the start of the held-out text; all by default.
+        samples: how many samples are drawn and measured; 0 for none; by default 10,000, and fewer if the model draws
+            pixel by pixel.
+        quick: samples are few by default, and held against some of the training images: seconds.
         should_stop: asked between batches.
 
     Raises:
-        UsageError: k or n is below 1.
+        UsageError: k or n is below 1, or samples is 1 or below 0.
     """
     if k < 1:
         raise UsageError(f"--k: the number of importance samples must be at least 1; got {k}.")
     if n is not None and n < 1:
         raise UsageError(f"--n: the number of test images must be at least 1; got {n}.")
+    if samples is not None and (samples == 1 or samples < 0):
+        raise UsageError(f"--samples: the number of samples must be at least 2, or 0 for none; got {samples}.")
     stop = should_stop or never
-    found = _of_text(trained, n, stop) if isinstance(trained, Written) else _of_images(trained, k, n, stop)
+    if isinstance(trained, Written):
+        found = _of_text(trained, n, stop)
+    else:
+        found = _of_images(trained, k, n, stop) + _of_samples(trained, samples, quick, stop)
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in found]})
     return Result([trained.folder / "eval.json"], figures=found)
+
+
+def _of_samples(trained: Trained, count: int | None, quick: bool, stop: Callable[[], bool]) -> list[Figure]:
+    count = usual_count(trained.model, quick) if count is None else count
+    if not isinstance(trained.model, Sampler) or not count:
+        return []
+    return measure_samples(trained, count, protocol=_set(trained), quick=quick, should_stop=stop)
 
 
 def _of_images(trained: Trained, k: int, n: int | None, stop: Callable[[], bool]) -> list[Figure]:
@@ -106,6 +123,13 @@ def _protocol(trained: Trained, n: int) -> dict[str, str | int | float]:
     return protocol
 
 
+def _set(trained: Trained) -> dict[str, str | int | float]:
+    """The protocol of samples: of the images as they came, so that models of bits and of levels stand side by side."""
+    plain = trained.data.plain
+    shape = "x".join(map(str, plain.spec.shape))
+    return {"data": plain.name, "shape": shape, "split": plain.split, "data_sha256": plain.fingerprint()[:16]}
+
+
 def _binary_already(trained: Trained) -> bool:
     """Whether the training images are bits as they come, so that dynamic binarisation draws nothing."""
     return trained.view.mode == "dynamic" and is_binary(trained.data.train.pixels)
@@ -141,7 +165,7 @@ def watch(trained: Trained | Written, items: int) -> dict[str, float]:
 
     A text's is in nats per symbol, exact, over its first symbols with the state carried. The loss of a latent-variable
     model is the negative elbo at one draw an image; that of an exact density, the negative log-likelihood; an
-    autoencoder's, its squared error.
+    autoencoder's, its squared error. What can only draw samples is watched by ``reverie.quality.watch_samples``.
     """
     if isinstance(trained, Written):
         return {"test_loss": float(symbol_nats(trained.model, _held_out(trained, items + 1)).mean())}

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from reverie.data import ImageData
 from reverie.data.corpus import TextData
 from reverie.engine.noise import ItemNoise
 from reverie.engine.plan import Plan
@@ -14,6 +15,7 @@ from reverie.evaluation import watch
 from reverie.kinds import Data
 from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
+from reverie.quality import judged_by_samples, watch_samples, yardstick_of
 from reverie.report import card, page, sheets
 from reverie.runs import Run
 from reverie.trained import Trained, codes_of
@@ -27,15 +29,23 @@ QUICK_TEXT = 120_000  # symbols of a text
 SHEETS = 40  # pictures of progress in a run, at most
 
 
-def on_epoch(run: Run, data: Data, plan: Plan, job: Job) -> Callable[[int, nn.Module], dict[str, float]]:
+def on_epoch(
+    run: Run, data: Data, plan: Plan, job: Job, say: Callable[[str], None]
+) -> Callable[[int, nn.Module], dict[str, float]]:
     """What happens after each epoch: held-out figures, and a sheet that always shows the same noise."""
     epochs = max(1, job.steps // job.epoch_steps)
+    yardstick = None
+    if isinstance(data, ImageData) and judged_by_samples(plan.model) and job.world.first:
+        yardstick = yardstick_of(data, say)
 
     def act(epoch: int, model: nn.Module) -> dict[str, float]:
         trained = subject_of(run, model, plan, data)
         was_training = model.training
         model.eval()
-        figures = watch(trained, plan.watch)
+        if yardstick and isinstance(trained, Trained):
+            figures = watch_samples(trained, yardstick, plan.watch)
+        else:
+            figures = watch(trained, plan.watch)
         shown = epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs
         if shown and isinstance(trained, Trained):
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
@@ -79,7 +89,7 @@ def finish(run: Run, data: Data, say: Callable[[str], None]) -> None:
     done = Run(run.folder)
     done.__dict__["data"] = replace(data)
     say("measuring and drawing ...")
-    done.evaluate(k=QUICK_K, n=QUICK_TEXT if run.is_text else QUICK_N)
+    done.evaluate(k=QUICK_K, n=QUICK_TEXT if run.is_text else QUICK_N, quick=True)
     done.draw()
     write_pages(done)
 

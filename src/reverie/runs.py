@@ -177,10 +177,9 @@ class Run:
         """Rank images by how likely the model finds them; see ``reverie.actions.score``."""
         return actions.score(self.trained, images, **options)
 
-    def evaluate(self, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None) -> Result:
+    def evaluate(self, **options: Any) -> Result:
         """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""
-        subject = self.written if isinstance(self.data, TextData) else self.trained
-        return evaluate(subject, k=k, n=n, should_stop=should_stop)
+        return evaluate(self.written if isinstance(self.data, TextData) else self.trained, **options)
 
     def draw(self) -> list[Path]:
         """Draw the pictures that the recipe names, as it wants them."""

@@ -237,7 +237,7 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
         take_over(prepared.config["init"], training, prepared.data.spec)
     if ranks.first:
         run.update(status="running", steps=job.steps, starts=run.record.get("starts", 0) + 1)
-    tell = replace(report, on_epoch=on_epoch(run, prepared.data, prepared.plan, job))
+    tell = replace(report, on_epoch=on_epoch(run, prepared.data, prepared.plan, job, report.say))
     try:
         outcome = fit(training, stop, tell, prepared.config["save_every"])
     except Diverged as error:

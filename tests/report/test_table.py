@@ -64,7 +64,8 @@ def test_plain_fits_80_columns_and_says_everything():
     assert max(map(len, said.splitlines())) <= 80
     assert said.splitlines()[0] == "elbo              \u2212101.23 ± 0.35  nats per image  [1]"
     assert "[2] k 5,000" in said
-    assert "[3] extractor inception-v3; biased upwards" in said
+    assert said.splitlines()[2].endswith("[3] [4]")
+    assert "[3] extractor inception-v3\n[4] biased upwards" in said
     assert "For all: data mnist-5k, split test, n 1,000" in said
 
 

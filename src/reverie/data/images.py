@@ -1,7 +1,7 @@
 """Images: ``load`` reads any source into uint8 tensors, split into training and test images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Split:
 
     pixels: Tensor  # (N, C, H, W) uint8
     labels: Tensor | None = None  # (N,) int64, indices into the classes
+    levels: Tensor | None = None  # the pixels as they came, where bits were fixed in their place
 
     def __len__(self) -> int:
         """The number of images."""
@@ -70,6 +71,11 @@ class ImageData:
         """The name, shape and classes."""
         channels, height, width = self.train.pixels.shape[1:]
         return ImageSpec(self.name, (channels, height, width), self.classes)
+
+    @property
+    def plain(self) -> "ImageData":
+        """The set as it came, where bits were fixed in place of pixels."""
+        return replace(self, train=_plain(self.train), test=_plain(self.test))
 
     def fingerprint(self) -> str:
         """Return the sha256 over the shapes, pixels and labels of both parts: equal only for equal data."""
@@ -96,6 +102,10 @@ class ImageData:
     def companions(self) -> dict[str, Any]:
         """What lies beside the weights, by file: nothing."""
         return {}
+
+
+def _plain(split: Split) -> Split:
+    return split if split.levels is None else Split(split.levels, split.labels)
 
 
 def load(source: str | Path, *, size: Size | None = None, channels: Channels = "auto") -> ImageData:

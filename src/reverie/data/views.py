@@ -61,7 +61,7 @@ class View:
         if not self.binary or (self.mode == "dynamic" and part == "train") or is_binary(split.pixels):
             return split
         ink = split.pixels >= 128 if self.mode == "threshold" else _fixed_draw(split.pixels, part)
-        return Split(ink.to(torch.uint8) * 255, split.labels)
+        return Split(ink.to(torch.uint8) * 255, split.labels, split.pixels)
 
     def fixed(self, data: ImageData) -> ImageData:
         """Return the data with the bits that stay fixed; see ``fix``."""

@@ -99,7 +99,7 @@ def figures_table(figures: Figures) -> "Table":
 
 
 def plain(figures: Figures) -> str:
-    """Figures as aligned lines of plain text, their protocols as numbered notes below.
+    """Figures as aligned lines of plain text, their protocols and remarks as numbered notes below.
 
     Example:
         >>> print(plain([{"name": "elbo", "value": -90.0, "unit": "nats", "protocol": {"split": "test"}}]))
@@ -109,17 +109,15 @@ def plain(figures: Figures) -> str:
     """
     listed = entries(figures)
     common = shared(listed)
-    remarks = list(dict.fromkeys(r for f in listed if (r := remark(f, common))))
-    rows = [(str(f["name"]), amount(f), str(f.get("unit") or ""), _mark(remark(f, common), remarks)) for f in listed]
+    said = [[words(own(f, common)), str(f.get("note") or "")] for f in listed]
+    remarks = list(dict.fromkeys(words for pair in said for words in pair if words))
+    marks = [" ".join(f"[{remarks.index(words) + 1}]" for words in pair if words) for pair in said]
+    rows = [(str(f["name"]), amount(f), str(f.get("unit") or ""), m) for f, m in zip(listed, marks, strict=True)]
     wide = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
     lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:<{wide[2]}}  {d}".rstrip() for a, b, c, d in rows]
     notes = [_note(f"[{i}] ", remark) for i, remark in enumerate(remarks, 1)]
     notes += [_note("For all: ", words(common))] if common else []
     return "\n".join([*lines, "", *notes] if notes else lines)
-
-
-def _mark(remark: str, remarks: Sequence[str]) -> str:
-    return f"[{remarks.index(remark) + 1}]" if remark else ""
 
 
 def _note(head: str, text: str) -> str:

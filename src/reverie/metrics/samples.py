@@ -1,0 +1,185 @@
+"""How samples stand beside images: distances with their floors, precision and recall, classes, memory.
+
+Both sides are 8-bit pixels that go through one network in one way. See ``docs/samples.md``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from reverie.data.images import Split
+from reverie.errors import DataError
+from reverie.metrics.distances import Moments, frechet_distance, kernel_distance
+from reverie.metrics.extractors import SPREAD, Extractor, chosen
+from reverie.metrics.figures import Figure, Protocol, mean_figure
+from reverie.metrics.modes import effective_classes
+from reverie.metrics.neighbours import Neighbourhoods, memory_ratio, neighbourhoods, repeated
+from reverie.metrics.probes import probes
+
+NEIGHBOURS = 5  # of precision, recall, density and coverage
+MEMORIES = 1000  # samples whose nearest training images are looked for, at most
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Images that samples are held against, as one extractor sees them.
+
+    Args:
+        extractor: the network.
+        train: the training images, or some of them.
+        test: the held-out images, as many as samples will be held against them.
+    """
+
+    extractor: Extractor
+    train: Split
+    test: Split
+
+    @cached_property
+    def known(self) -> Tensor:
+        """Features of the training images, (T, D)."""
+        return self.extractor.features(self.train.pixels)
+
+    @cached_property
+    def held_out(self) -> Tensor:
+        """Features of the held-out images, (N, D)."""
+        return self.extractor.features(self.test.pixels)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Of the training images."""
+        return Moments.of(self.known)
+
+    def distance(self, features: Tensor) -> float:
+        """The Fréchet distance of features (N, D) from the training images."""
+        return frechet_distance(Moments.of(features), self.moments)
+
+    def ladder(self) -> Mapping[str, float]:
+        """The distance of each known-bad version of the held-out images."""
+        return {
+            words: self.distance(self.extractor.features(bad))
+            for words, bad in probes(self.test).items()
+            if len(bad) > 1
+        }
+
+
+def evaluate_samples(
+    pixels: Tensor, train: Split, test: Split, extractors: Sequence[Extractor], *, protocol: Protocol
+) -> list[Figure]:
+    """Measure samples against images, in every extractor's features.
+
+    Fréchet and kernel distance in each; precision, recall, density, coverage, classes, memory and repetition in the
+    first. As many samples as there are held-out images are measured, so that the floor beside a distance is that of
+    as many real images.
+
+    Args:
+        pixels: samples, (N, C, H, W) uint8.
+        train: images they are held against.
+        test: held-out images, for the floors.
+        extractors: the first is the one that most figures are of.
+        protocol: data, how samples were drawn ...
+
+    Raises:
+        DataError: there are fewer than two samples, training or test images.
+    """
+    n = min(len(pixels), len(test))
+    if min(n, len(train)) < 2:
+        raise DataError(
+            f"Samples are measured against two training and two test images at least; there are {len(pixels)} samples, "
+            f"{len(train)} training and {len(test)} test images."
+        )
+    held_out = some(test, n)
+    shared = {**protocol, "n": n, "reference": f"{len(train):,} training images"}
+    figures: list[Figure] = []
+    for number, extractor in enumerate(extractors):
+        yardstick = Yardstick(extractor, train, held_out)
+        seen, classes = extractor.look(pixels)
+        mine = {**shared, **extractor.protocol}
+        figures += _distances(seen[:n], yardstick, mine)
+        if number == 0:
+            figures += _neighbourhood(seen[:n], yardstick, mine)
+            figures += _classes(classes, yardstick, {**mine, "n": len(pixels)})
+            figures += _memory(pixels[:n], seen[:n], yardstick, mine)
+    return figures
+
+
+def some(split: Split, count: int) -> Split:
+    """So many images of a split, at most, with their labels; see ``chosen``."""
+    places = chosen(len(split), count)
+    return Split(split.pixels[places], None if split.labels is None else split.labels[places])
+
+
+def _distances(seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> list[Figure]:
+    title, unit = yardstick.extractor.title, f"of {SPREAD:,.0f}, the variance of the data"
+    floor = yardstick.distance(yardstick.held_out)
+    ladder = ", ".join(f"{words} {value:.3g}" for words, value in yardstick.ladder().items())
+    note = f"floor {floor:.3g}: {len(seen):,} held-out images; these made bad: {ladder}"
+    kernel, error = kernel_distance(*(_unit(each) for each in (seen, yardstick.known)))
+    apart, _ = kernel_distance(*(_unit(each) for each in (yardstick.held_out, yardstick.known)))
+    return [
+        Figure(f"FD[{title}]", yardstick.distance(seen), unit, None, protocol, note),
+        Figure(f"floor of FD[{title}]", floor, unit, None, protocol, "held-out images in place of samples"),
+        Figure(f"KD[{title}]", kernel, "squared MMD, cubic kernel", error, protocol, f"held-out images: {apart:.3g}"),
+    ]
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Features of variance one, on average, which is what the kernel is made for."""
+    return features * math.sqrt(features.shape[1] / SPREAD)
+
+
+def _neighbourhood(seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> list[Figure]:
+    """As many training images as samples, whatever there are: these depend on the number of both."""
+    n = min(len(seen), len(yardstick.known))
+    k = min(NEIGHBOURS, n - 1)
+    real = yardstick.known[chosen(len(yardstick.known), n)]
+    found, floor = (neighbourhoods(real, each[:n], k=k) for each in (seen, yardstick.held_out))
+    protocol = {**protocol, "reference": f"{n:,} training images", "neighbours": k}
+    units = {
+        "precision": "share of samples",
+        "recall": "share of images",
+        "density": "balls a sample",
+        "coverage": "share of images",
+    }
+    return [
+        mean_figure(
+            name, getattr(found, name), units[name], protocol, f"held-out images: {getattr(floor, name).mean():.3g}"
+        )
+        for name in Neighbourhoods._fields
+    ]
+
+
+def _classes(classes: Tensor | None, yardstick: Yardstick, protocol: Protocol) -> list[Figure]:
+    head = yardstick.extractor.head
+    if classes is None or head is None or yardstick.train.labels is None:
+        return []
+    total = int(getattr(head, "out_features", 0))
+    counts = torch.bincount(classes, minlength=total)
+    data = effective_classes(torch.bincount(yardstick.train.labels, minlength=total))
+    shares = " ".join(f"{100 * share:.1f}" for share in (counts / counts.sum()).tolist()[:20])
+    none = f"; {int((counts == 0).sum())} classes have none" if (counts == 0).any() else ""
+    note = f"training images: {data:.3g} of {total}; percent of samples by class: {shares}{none}"
+    return [Figure("effective_classes", effective_classes(counts), "classes", None, protocol, note)]
+
+
+def _memory(pixels: Tensor, seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> list[Figure]:
+    """Nearest training images, in pixels and in features; twins among the samples."""
+    some, title = slice(0, MEMORIES), yardstick.extractor.title
+    flat = (pixels[some].flatten(1), yardstick.test.pixels[some].flatten(1), yardstick.train.pixels.flatten(1))
+    looked = {
+        f"memory_ratio[{title}]": memory_ratio(seen[some], yardstick.held_out[some], yardstick.known),
+        "memory_ratio[pixels]": memory_ratio(*flat),
+    }
+    note = "distance to the nearest training image, over that of held-out images; below 1 also for smooth samples"
+    asked = {**protocol, "n": len(pixels[some])}
+    twins = repeated(seen, yardstick.held_out)
+    same = len(pixels) - len(torch.unique(pixels.flatten(1), dim=0))
+    return [
+        *(Figure(name, ratio, "ratio", error, asked, note) for name, (ratio, error) in looked.items()),
+        mean_figure(
+            "twins", twins, "share of samples", protocol, f"0.01 of held-out images; {same:,} are equal to others"
+        ),
+    ]

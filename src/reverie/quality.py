@@ -1,0 +1,152 @@
+"""How good a model's samples are: drawing them, choosing what they are held against, and watching them in training."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from reverie.data import ImageData
+from reverie.data.images import Split
+from reverie.data.views import bits, is_binary
+from reverie.engine.noise import ItemNoise
+from reverie.errors import Interrupted
+from reverie.metrics.classifier import classifier
+from reverie.metrics.distances import Moments, frechet_distance
+from reverie.metrics.extractors import random_network
+from reverie.metrics.figures import Figure, Protocol
+from reverie.metrics.modes import effective_classes
+from reverie.metrics.neighbours import memory_ratio, neighbourhoods
+from reverie.metrics.samples import MEMORIES, NEIGHBOURS, Yardstick, evaluate_samples, some
+from reverie.protocols import Autoencoder, Conditional, Density, LatentDensity, Sampler
+from reverie.trained import Trained
+
+BATCH = 250  # samples at once
+SAMPLES, SLOWLY, QUICK = (
+    10_000,
+    500,
+    1000,
+)  # that are measured; of a model that draws pixel by pixel; when training ends
+KNOWN = 10_000  # training images that samples are held against where it must be quick, and held-out ones at most
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def usual_count(model: object, quick: bool) -> int:
+    """How many samples are drawn where nobody says: fewer where it is quick, or the model draws pixel by pixel."""
+    slow = isinstance(model, Density) and not isinstance(model, LatentDensity)
+    return (0 if slow else QUICK) if quick else (SLOWLY if slow else SAMPLES)
+
+
+def judged_by_samples(model: object) -> bool:
+    """Whether samples are all that a model can be measured by: no likelihood, no codes."""
+    return isinstance(model, Sampler) and not isinstance(model, Density | LatentDensity | Autoencoder)
+
+
+def labelled(data: ImageData) -> bool:
+    """Whether a classifier can be trained on a set."""
+    return data.train.labels is not None and len(data.classes) > 1
+
+
+def measure_samples(
+    trained: Trained, count: int, *, protocol: Protocol, quick: bool, should_stop: Callable[[], bool] = never
+) -> list[Figure]:
+    """Draw samples and measure them against training images; see ``reverie.metrics.samples``.
+
+    Args:
+        trained: a model that samples.
+        count: how many, N.
+        protocol: what the caller knows of the data.
+        quick: against some training images, and with the classifier of a labelled set only where training watched
+            samples with it; otherwise against all, with it.
+        should_stop: asked between batches.
+    """
+    pixels = drawn(trained, count, "evaluate", should_stop)
+    train, test = _references(trained.data, pixels)
+    data = trained.data.plain
+    extractors = [random_network(data.train)]
+    if labelled(data) and (judged_by_samples(trained.model) or not quick):
+        extractors.insert(0, classifier(data))
+    if quick:
+        train = some(train, KNOWN)
+    words = "bits" if is_binary(pixels) else "8-bit levels"
+    how = {"samples": _kind(trained.model), "noise": "seed 0, not that of training", "both_sides": words}
+    return evaluate_samples(pixels, train, test, extractors, protocol={**protocol, **how})
+
+
+def _kind(model: object) -> str:
+    """What a sample is, in words."""
+    kind = "decoder means of draws from the prior" if isinstance(model, Autoencoder) else "draws"
+    return f"{kind}, classes as often as in training" if isinstance(model, Conditional) else kind
+
+
+@torch.no_grad()
+def drawn(trained: Trained, count: int, purpose: str, should_stop: Callable[[], bool] = never) -> Tensor:
+    """Samples as pixels, (N, C, H, W) uint8: sample i is the same whatever the batch, and the count.
+
+    Raises:
+        Interrupted: ``should_stop`` said so.
+    """
+    label, found = _labels(trained, count), []
+    for first in range(0, count, BATCH):
+        if should_stop():
+            raise Interrupted(f"The samples were stopped after {first:,} of {count:,}.")
+        items = range(first, min(first + BATCH, count))
+        told = None if label is None else label[items.start : items.stop]
+        x = trained.sampler().sample(len(items), ItemNoise((0, purpose), items), label=told, temperature=1.0)
+        found.append(trained.pixels(x).cpu())
+    return torch.cat(found)
+
+
+def _labels(trained: Trained, count: int) -> Tensor | None:
+    """Classes as often as in training, in an order that does not depend on the count."""
+    labels = trained.data.train.labels
+    if not isinstance(trained.model, Conditional) or labels is None:
+        return None
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    return labels[order[torch.arange(count) % len(labels)]]
+
+
+def _references(data: ImageData, pixels: Tensor) -> tuple[Split, Split]:
+    """Training and test images in the form of the samples: bits beside bits, otherwise levels."""
+    plain = data.plain
+    if not is_binary(pixels):
+        return plain.train, plain.test
+    view = bits("static")
+    return view.fix(plain.train, "train"), view.fix(plain.test, "test")
+
+
+def yardstick_of(data: ImageData, say: Callable[[str], None]) -> Yardstick:
+    """What samples are watched with in training: some images, and the classifier of a labelled set or else chance."""
+    plain = data.plain
+    if labelled(plain):
+        say(f"samples are watched with a classifier of {data.name}; the first time it is trained, for about a minute.")
+    extractor = classifier(plain) if labelled(plain) else random_network(plain.train)
+    return Yardstick(extractor, some(plain.train, KNOWN), some(plain.test, KNOWN))
+
+
+def watch_samples(trained: Trained, yardstick: Yardstick, count: int) -> dict[str, float]:
+    """What is looked at after each epoch where samples are all there is; the first figure is the best checkpoint's.
+
+    ``test_fd`` is the Fréchet distance from held-out images, of samples whose noise is used for nothing else;
+    precision and recall are among as many held-out images; ``test_memory`` is the memory ratio in features;
+    ``test_classes`` is the effective number of classes.
+
+    Args:
+        trained: the model.
+        yardstick: the images.
+        count: samples, N.
+    """
+    seen, classes = yardstick.extractor.look(drawn(trained, count, "watch"))
+    held_out = yardstick.held_out
+    n = min(len(seen), len(held_out))
+    found = neighbourhoods(held_out[:n], seen[:n], k=min(NEIGHBOURS, n - 1))
+    figures = {
+        "test_fd": frechet_distance(Moments.of(seen), Moments.of(held_out)),
+        "test_precision": float(found.precision.mean()),
+        "test_recall": float(found.recall.mean()),
+        "test_memory": memory_ratio(seen[:MEMORIES], held_out[:MEMORIES], yardstick.known)[0],
+    }
+    return figures if classes is None else {**figures, "test_classes": effective_classes(torch.bincount(classes))}

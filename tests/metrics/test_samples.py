@@ -1,0 +1,107 @@
+"""Samples beside images: a perfect generator is at the floor, and each failing shows where it should."""
+
+import pytest
+import torch
+
+from reverie.data import load
+from reverie.data.images import Split
+from reverie.errors import DataError
+from reverie.metrics import classifier as module
+from reverie.metrics import extractors
+from reverie.metrics.classifier import classifier
+from reverie.metrics.extractors import random_network
+from reverie.metrics.samples import evaluate_samples
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    """Circles, squares and triangles: some to know, some held out, and others that a perfect generator might draw."""
+    data = load("shapes", size=(16, 16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STEPS", 150)
+        patch.setattr(module, "EPOCHS", 1)
+        patch.setattr(module, "_read", lambda *_: None)
+        patch.setattr(module, "write", lambda *_: None)
+        patch.setattr(module, "write_json", lambda *_: None)
+        known = classifier(data)
+    n = len(data.train) // 2
+    halves = [Split(data.train.pixels[part], data.train.labels[part]) for part in (slice(0, n), slice(n, None))]
+    return *halves, data.test, (known, random_network(data.train))
+
+
+def measured(shapes, pixels, *, first=0):
+    known, _, test, both = shapes
+    in_order = (both[first], both[1 - first])
+    return {f.name: f for f in evaluate_samples(pixels, known, test, in_order, protocol={"data": "shapes"})}
+
+
+def test_a_perfect_generator_is_at_the_floor(shapes):
+    found = measured(shapes, shapes[1].pixels)
+    n = min(len(shapes[1]), len(shapes[2]))
+    for title in ("classifier-shapes,64d", "random,64d"):
+        fd, floor = found[f"FD[{title}]"], found[f"floor of FD[{title}]"]
+        assert 0.5 < fd.value / floor.value < 2
+        assert fd.protocol["n"] == floor.protocol["n"] == n
+        assert fd.protocol["features"].startswith(title)
+        kernel = found[f"KD[{title}]"]
+        assert abs(kernel.value) < 5 * kernel.standard_error
+    assert found["FD[random,64d]"].note.startswith(
+        f"floor {found['floor of FD[random,64d]'].value:.3g}: {n:,} held-out"
+    )
+    assert "noise" in found["FD[random,64d]"].note
+    assert abs(found["coverage"].value - float(found["coverage"].note.split(": ")[1])) < 0.15
+    assert found["effective_classes"].value > 2.7
+    assert abs(found["memory_ratio[pixels]"].value - 1) < 0.1
+    assert found["twins"].value < 0.05
+
+
+def test_a_class_left_out_raises_distance_and_lowers_recall_coverage_and_classes(shapes):
+    """The classifier sees it; to random features, circles and triangles are nearly one."""
+    whole, some = measured(shapes, shapes[1].pixels), measured(shapes, shapes[1].pixels[shapes[1].labels != 1])
+    title = "classifier-shapes,64d"
+    assert some[f"FD[{title}]"].value > 2 * whole[f"FD[{title}]"].value
+    assert some[f"KD[{title}]"].value > 3 * some[f"KD[{title}]"].standard_error
+    assert some["coverage"].value < whole["coverage"].value - 0.15
+    assert some["recall"].value < whole["recall"].value - 0.05
+    assert some["precision"].value > whole["precision"].value - 0.05
+    assert some["effective_classes"].value < 2.3
+
+
+def test_pictures_of_something_else_lower_precision_and_keep_recall(shapes):
+    """Half of the samples are noise. Random features see it; a classifier finds some class in many of them."""
+    _, fresh, test, _ = shapes
+    n = len(test)
+    mixed = fresh.pixels[:n].clone()
+    source = torch.Generator().manual_seed(0)
+    mixed[::2] = torch.randint(0, 256, mixed[::2].shape, generator=source, dtype=torch.uint8)
+    whole, some = (measured(shapes, pixels, first=1) for pixels in (fresh.pixels[:n], mixed))
+    assert whole["precision"].value > 0.85
+    assert abs(some["precision"].value - whole["precision"].value / 2) < 0.05
+    assert some["recall"].value > whole["recall"].value - 0.25
+    assert some["FD[random,64d]"].value > 5 * whole["FD[random,64d]"].value
+
+
+def test_copies_and_repetitions_are_found(shapes):
+    known, fresh, _, _ = shapes
+    copied = measured(shapes, known.pixels)
+    assert copied["memory_ratio[pixels]"].value == 0
+    assert copied["memory_ratio[classifier-shapes,64d]"].value < 0.02
+    repeated = measured(shapes, fresh.pixels[:5].repeat(20, 1, 1, 1))
+    assert repeated["twins"].value == 1
+    assert repeated["twins"].note.endswith("95 are equal to others")
+    assert repeated["coverage"].value < 0.3
+
+
+def test_neither_the_order_nor_the_batch_counts(shapes, monkeypatch):
+    pixels = shapes[1].pixels[: len(shapes[2])]
+    plain = measured(shapes, pixels)
+    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(3))
+    monkeypatch.setattr(extractors, "BATCH", 33)
+    turned = measured(shapes, pixels[order])
+    for name, figure in plain.items():
+        assert turned[name].value == pytest.approx(figure.value, rel=1e-4, abs=1e-3), name
+
+
+def test_too_few_are_refused(shapes):
+    with pytest.raises(DataError, match="1 samples"):
+        measured(shapes, shapes[1].pixels[:1])

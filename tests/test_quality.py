@@ -1,0 +1,117 @@
+"""Samples of trained models: drawn one by one, held against images in their own form, and watched."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import reverie
+from reverie import quality
+from reverie.data import load
+from reverie.data.views import bits, symmetric
+from reverie.errors import Interrupted
+from reverie.metrics import classifier
+from reverie.quality import drawn, judged_by_samples, measure_samples, usual_count, watch_samples, yardstick_of
+from reverie.trained import Trained
+
+
+class Painter(nn.Module):
+    """A sampler and nothing else: noise around a picture that is asked for by its class."""
+
+    classes = ("circle", "square", "triangle")
+
+    def __init__(self, template):
+        super().__init__()
+        self.register_buffer("template", template)
+
+    def sample(self, n, noise, *, label=None, temperature=1.0):
+        x = self.template[torch.zeros(n, dtype=torch.long) if label is None else label]
+        return x + 0.01 * temperature * noise.normal("paint", tuple(x.shape))
+
+
+@pytest.fixture
+def trained(monkeypatch, tmp_path):
+    monkeypatch.setenv("REVERIE_CACHE", str(tmp_path))
+    monkeypatch.setattr(classifier, "STEPS", 100)
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    data = load("shapes", size=(16, 16))
+    first = torch.stack([data.train.pixels[data.train.labels == c][0] for c in range(3)]) / 127.5 - 1
+    return Trained("painter", tmp_path, Painter(first), symmetric(), data, "shapes")
+
+
+def test_samples_depend_on_neither_batch_nor_count(trained, monkeypatch):
+    whole = drawn(trained, 40, "evaluate")
+    assert whole.dtype == torch.uint8
+    monkeypatch.setattr(quality, "BATCH", 7)
+    assert drawn(trained, 40, "evaluate").equal(whole)
+    assert drawn(trained, 13, "evaluate").equal(whole[:13])
+    assert not drawn(trained, 40, "watch").equal(whole)
+
+
+def test_classes_come_as_often_as_in_training(trained):
+    labels = quality._labels(trained, 3 * len(trained.data.train))
+    assert torch.bincount(labels).equal(3 * torch.bincount(trained.data.train.labels))
+
+
+def test_a_stop_is_answered_between_batches(trained):
+    with pytest.raises(Interrupted, match="after 0 of 9"):
+        drawn(trained, 9, "evaluate", lambda: True)
+
+
+def test_a_collapsed_painter_is_found_out(trained):
+    found = {f.name: f for f in measure_samples(trained, 300, protocol={"data": "shapes"}, quick=True)}
+    fd = found["FD[classifier-shapes,64d]"]
+    assert fd.value > 10 * found["floor of FD[classifier-shapes,64d]"].value
+    assert fd.protocol["n"] == 300
+    assert fd.protocol["both_sides"] == "8-bit levels"
+    assert found["twins"].value > 0.9
+    assert found["coverage"].value < 0.1
+    watched = watch_samples(trained, yardstick_of(trained.data, lambda words: None), 300)
+    assert list(watched)[0] == "test_fd"
+    assert watched["test_fd"] > 100
+    assert watched["test_recall"] < 0.1
+    assert 1 <= watched["test_classes"] <= 3
+
+
+def test_bits_are_held_against_bits_and_means_against_levels(trained):
+    grey = load("shapes", size=(16, 16), channels="grey")
+    fixed = replace(grey, test=bits().fix(grey.test, "test"), train=bits("static").fix(grey.train, "train"))
+    assert fixed.plain.test.pixels.equal(grey.test.pixels)
+    assert fixed.plain.train.pixels.equal(grey.train.pixels)
+    ink = (torch.rand(50, 1, 16, 16) < 0.5).to(torch.uint8) * 255
+    for part in quality._references(fixed, ink):
+        assert ((part.pixels == 0) | (part.pixels == 255)).all()
+    for part, plain in zip(quality._references(fixed, ink // 2), (grey.train, grey.test), strict=True):
+        assert part.pixels.equal(plain.pixels)
+
+
+def test_who_is_judged_by_samples_alone(trained):
+    from toys import tiny_vae
+
+    assert judged_by_samples(trained.model)
+    assert not judged_by_samples(tiny_vae())
+    assert not judged_by_samples(nn.Linear(2, 2))
+    assert [usual_count(trained.model, quick) for quick in (True, False)] == [1000, 10_000]
+
+
+def test_a_run_is_evaluated_with_its_samples(monkeypatch, tmp_path):
+    """A VAE of bits: means of its prior draws against grey images; the same figures whatever the batch."""
+    monkeypatch.setenv("REVERIE_CACHE", str(tmp_path))
+    monkeypatch.setattr(classifier, "STEPS", 20)
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    run = reverie.train("vae-conv", data="shapes", size="8", channels="grey", steps=3, threads=1)
+    names = [figure.name for figure in reverie.evaluation.read_figures(run.folder)]
+    assert "FD[random,64d]" in names
+    assert "FD[classifier-shapes,64d]" not in names
+    figures = {f.name: f for f in run.evaluate(k=1, n=5, samples=200).figures}
+    fd = figures["FD[classifier-shapes,64d]"]
+    assert fd.protocol["samples"] == "decoder means of draws from the prior"
+    assert fd.protocol["both_sides"] == "8-bit levels"
+    assert "bits" not in str(fd.protocol["data_sha256"])
+    monkeypatch.setattr(quality, "BATCH", 33)
+    again = {f.name: f for f in run.evaluate(k=1, n=5, samples=200).figures}
+    assert again["FD[random,64d]"].value == pytest.approx(figures["FD[random,64d]"].value, rel=1e-3)
+    assert not [f.name for f in run.evaluate(k=1, n=5, samples=0).figures if f.name.startswith("FD")]
+    with pytest.raises(reverie.errors.UsageError, match="--samples: the number of samples must be at least 2"):
+        run.evaluate(samples=1)
