@@ -240,6 +240,27 @@ def evaluate(run: RunName, /, *, k: int = 100, n: Some = None, common: Common = 
 
 
 @app.command
+def export(
+    run: RunName,
+    /,
+    *,
+    to: Literal["onnx", "hub", "html"],
+    out: Annotated[Path | None, Parameter(help="Where to, instead of the run's folder export.")] = None,
+    push: Annotated[str | None, Parameter(help="A repository on the Hub, as in me/digits; with --to hub.")] = None,
+    common: Common = PLAIN,
+) -> None:
+    """Take a model along: as ONNX graphs, as a folder for the Hub, or as one page that explores it anywhere."""
+    from reverie.export.take import take
+
+    taken = take(_open(run, common), to, out, push)
+    if common.json:
+        _say(json.dumps({"files": [str(file) for file in taken.files], **taken.values}))
+        return
+    for words in taken.words:
+        _say(words)
+
+
+@app.command
 def compare(first: RunName, second: RunName, /, *, common: Common = PLAIN) -> None:
     """Set the figures of two runs side by side; those of different protocols are shown and not ranked."""
     from reverie.compare import sheet, side_by_side

@@ -163,6 +163,8 @@ class ConditionalVAE(nn.Module):
         if label is None:
             named = ", ".join(self.classes)
             raise UsageError(f"This model is conditional: it needs a class for each image. Classes are: {named}.")
+        if torch.compiler.is_exporting():  # a graph cannot ask what its numbers are
+            return label
         if label.shape != (n,) or not ((label >= 0) & (label < len(self.classes))).all():
             wanted = f"{n} numbers from 0 to {len(self.classes) - 1}, one for each image"
             raise UsageError(f"Labels must be {wanted}; got {tuple(label.shape)}: {label.flatten()[:10].tolist()}.")
