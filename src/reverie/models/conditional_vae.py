@@ -156,7 +156,7 @@ class ConditionalVAE(nn.Module):
 
     def _one_hot(self, label: Tensor | None, beside: Tensor) -> Tensor:
         """The class of each row as zeros and a one, (B, classes), of the type and on the device of what is beside."""
-        label = self._checked(label, len(beside))
+        label = self._checked(label, beside.shape[0])
         return functional.one_hot(label.to(beside.device), len(self.classes)).to(beside.dtype)
 
     def _checked(self, label: Tensor | None, n: int) -> Tensor:
