@@ -21,7 +21,7 @@ from reverie.export.facts import facts_of
 from reverie.export.onnx import Exported, export_onnx
 from reverie.export.parts import parts_of
 from reverie.files import write
-from reverie.report.theme import THEMES, theme_of
+from reverie.report.theme import THEMES, Theme, theme_of
 from reverie.runs import Run
 from reverie.web import fetch
 
@@ -88,31 +88,33 @@ def page(about: dict[str, Any], files: dict[str, bytes]) -> str:
 
 
 def joined(modules: Sequence[str]) -> str:
-    """Several ES modules as one: what one exports, those after it see by the same name.
+    r"""Several ES modules as one: what one exports, those after it see by the same name.
 
     Example:
-        >>> joined(['export const a = 1;', 'import { a } from "./a.js";\\nconst b = a;'])
-        'const a = 1;\\n\\nconst b = a;'
+        >>> joined(['export const a = 1;', 'import { a } from "./a.js";\nconst b = a;'])
+        'const a = 1;\n\nconst b = a;'
     """
     bare = [re.sub(r"^import [^;]*;\n", "", text, flags=re.MULTILINE) for text in modules]
     return "\n\n".join(re.sub(r"^export ", "", text.strip(), flags=re.MULTILINE) for text in bare)
 
 
 def colours() -> str:
-    """The house's colours as properties: light, dark by the system's wish, and either by the reader's."""
-    light, dark = (_properties(name) for name in THEMES)
+    """The house's colours as properties: light, dark by the system's wish, and either by the reader's.
+
+    Classes have the colours that were made for dark paper: pictures are dark, and points lie on them.
+    """
+    light, dark = (_properties(theme_of(name)) for name in THEMES)
+    classes = " ".join(f"--class-{i}: {colour};" for i, colour in enumerate(theme_of("dark").classes))
     return (
-        f":root {{ color-scheme: light; {light} }}\n"
+        f":root {{ color-scheme: light; {light} {classes} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{ color-scheme: dark; {dark} }} }}\n"
         f":root[data-theme=dark] {{ color-scheme: dark; {dark} }}\n"
     )
 
 
-def _properties(name: str) -> str:
-    theme = theme_of(name)
+def _properties(theme: Theme) -> str:
     named = {"paper": theme.paper, "ink": theme.ink, "muted": theme.muted, "rule": theme.rule, "accent": theme.accent}
-    classes = {f"class-{i}": colour for i, colour in enumerate(theme.classes)}
-    return " ".join(f"--{key}: {value};" for key, value in {**named, **classes}.items())
+    return " ".join(f"--{key}: {value};" for key, value in named.items())
 
 
 def _source(text: str) -> str:

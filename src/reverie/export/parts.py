@@ -93,7 +93,8 @@ def parts_of(name: str, model: nn.Module, view: View, spec: ImageSpec) -> list[P
         return [_step(name, model)]
     if isinstance(model, Sampler):
         return [_generator(name, model, view)]
-    raise UsageError(f"{name} cannot become ONNX: a {type(model).__name__} has no codes and draws nothing. Use --to hub.")
+    kind = type(model).__name__
+    raise UsageError(f"{name} cannot become ONNX: a {kind} has no codes and draws nothing. Use --to hub.")
 
 
 def _told(model: object) -> dict[str, Input]:
@@ -115,8 +116,9 @@ class Encoder(nn.Module):
         posterior = self.model.encode(self.view.still(image * 255), *label)
         if "noise" in given:
             return posterior.mean, posterior.draw(Given({"z": given["noise"]}))[0].squeeze(1)
-        # A copy, because two outputs must not be one tensor.
-        return (posterior.mean, posterior.log_variance.clone()) if isinstance(posterior, Gaussian) else (posterior.mean,)
+        if isinstance(posterior, Gaussian):
+            return posterior.mean, posterior.log_variance
+        return (posterior.mean,)
 
 
 def _encoder(model: Any, view: View, spec: ImageSpec) -> Part:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reverie.errors import UsageError
-from reverie.export.hub import export_hub, push
 from reverie.export.html import export_html
+from reverie.export.hub import export_hub, push
 from reverie.export.onnx import export_onnx
 from reverie.runs import Run
 
@@ -18,6 +18,11 @@ class Taken:
     files: list[Path]
     words: list[str]
     values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"files": [str(file) for file in self.files], **self.values}
 
 
 def take(run: Run, to: Literal["onnx", "hub", "html"], out: Path | None, repository: str | None) -> Taken:

@@ -26,7 +26,7 @@ export class DrawingPanel extends HTMLElement {
     const figure = (canvas, words) => make("figure", {}, canvas, make("figcaption", {}, words));
     this.append(make("h2", {}, "Your own picture"),
       make("p", { className: "note", id: "drawing-help" }, "Draw on the left, or drop or paste a picture anywhere. With keys: arrows and space."),
-      make("div", { className: "twins" }, figure(this.canvas, "drawn"), figure(this.answer, "reconstructed")),
+      make("div", { className: "twins" }, this.sheet = figure(this.canvas, "drawn"), figure(this.answer, "reconstructed")),
       this.words, row, this.album(examples));
     this.encoding = new Latest(() => this.reconstruct());
     document.addEventListener("dragover", (event) => event.preventDefault());
@@ -93,6 +93,7 @@ export class DrawingPanel extends HTMLElement {
     context.fillStyle = "#000";
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
     Object.assign(this, { inked: false, down: false, pen: null });
+    this.sheet.className = "empty";
     this.answer.getContext("2d").clearRect(0, 0, SIDE, SIDE);
     this.words.textContent = "\u00a0";
     this.landed(null);
@@ -139,6 +140,7 @@ export class DrawingPanel extends HTMLElement {
 
   changed(exact = null) {
     Object.assign(this, { inked: true, exact });
+    this.sheet.className = "";
     this.encoding.ask();
   }
 

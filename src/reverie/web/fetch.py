@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from hashlib import sha256, sha512
@@ -109,6 +110,16 @@ def _members(archive: bytes, files: dict[str, str]) -> dict[str, bytes]:
     return found
 
 
+def main() -> int:
+    """Bring all packages; the exit code."""
+    try:
+        for package in lock():
+            print(fetch(package))
+    except ReverieError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
 if __name__ == "__main__":
-    for package in lock():
-        print(fetch(package))
+    sys.exit(main())

@@ -14,7 +14,7 @@ async function embedded(name) {
 
 function heading(about) {
   const said = [`A ${about.recipe.split("/").at(-1).replace(/\.py$/, "")} model of ${about.data}`];
-  if (about.latent) said.push(`${about.latent} ${about.latent === 1 ? "number is" : "numbers are"} a picture`);
+  if (about.latent) said.push(`${about.latent} ${about.latent === 1 ? "number makes" : "numbers make"} a picture`);
   const themes = { "": "System", light: "Light", dark: "Dark" };
   const theme = make("select", { onchange: () => { document.documentElement.dataset.theme = theme.value; } },
     ...Object.entries(themes).map(([value, words]) => make("option", { value }, words)));

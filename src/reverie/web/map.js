@@ -82,7 +82,7 @@ export class LatentMap extends HTMLElement {
       const x = left + width * this.place.fraction(0, this.codes[i * D + a]);
       const y = top + height * (1 - this.place.fraction(1, this.codes[i * D + b]));
       if (x < left || y > top + height || y < top) continue;
-      if (this.hidden?.has(this.labels?.[i])) continue;
+      if (this.silenced?.has(this.labels?.[i])) continue;
       context.fillStyle = this.colour(this.labels ? this.labels[i] : 0);
       context.beginPath();
       context.arc(x, y, radius, 0, 7);
@@ -92,7 +92,7 @@ export class LatentMap extends HTMLElement {
   }
 
   colour(label) {
-    return this.ink.getPropertyValue(`--${this.place.layers === "both" ? "dot" : "class"}-${label % 12}`);
+    return this.ink.getPropertyValue(`--class-${label % 12}`);
   }
 
   marks(context) {
@@ -332,11 +332,11 @@ export class LatentMap extends HTMLElement {
   /** The classes; a press hides or shows their points. */
   legend() {
     if (!this.labels || !this.about.classes.length || this.about.classes.length > 40) return "";
-    this.hidden = new Set();
+    this.silenced = new Set();
     return make("div", { className: "legend", role: "group", "aria-label": "Classes on the map" },
       ...this.about.classes.map((name, i) => {
         const key = button(name, () => {
-          const off = !this.hidden.delete(i) && this.hidden.add(i);
+          const off = !this.silenced.delete(i) && this.silenced.add(i);
           key.setAttribute("aria-pressed", String(!off));
           this.draw();
         }, { "aria-pressed": "true" });
