@@ -1,12 +1,16 @@
 # Two doors: `make demo` shows what Reverie does, `make test` checks that it does it.
+# `make web` brings the front-end files of others that exported pages hold; without npm only those pages are missing.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all lint types results bench bench-peers clean
+.PHONY: demo web test test-all lint types results bench bench-peers clean
 
 demo: .venv/demo
 	$(BIN)/reverie demo
+
+web: .venv/dev
+	$(BIN)/python -m reverie.web.fetch
 
 test: .venv/dev lint types
 	$(BIN)/python -m pytest -m "not slow"
@@ -37,6 +41,7 @@ bench-peers: .venv-peers/ready
 .venv/dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --editable '.[dev]'
+	-$(BIN)/python -m reverie.web.fetch
 	@touch $@ .venv/demo
 
 .venv-peers/ready: benchmarks/peers.txt

@@ -115,10 +115,10 @@ def quietly():
             sys.stdout, sys.stderr = kept
 
 
-def make_runs(home: Path) -> Path:
+def make_runs(home: Path, only: tuple[str, ...] = ()) -> Path:
     """Five runs: ``vae`` with classes, ``plain`` without a density, ``narrow`` of one number, a ``game``; ``told``.
 
-    ``told`` is a conditional model, which is told the class of each image.
+    ``told`` is a conditional model, which is told the class of each image. With ``only``, those alone.
     """
     runs, flat = home / "runs", pictures(home / "flat")
     for label in ("dark", "light"):
@@ -131,6 +131,8 @@ def make_runs(home: Path) -> Path:
         ("game", str(home / "game.py"), flat, ()),
         ("told", "vae-conditional", home / "classes", ("--latent", "2")),
     ):
+        if only and name not in only:
+            continue
         with quietly():
             code = reverie("train", recipe, "--data", str(data), "--runs", str(runs), "--name", name, *QUICK, *more)
         if code:

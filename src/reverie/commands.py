@@ -55,6 +55,8 @@ Seed = Annotated[int, Parameter(help="Fixes all randomness.")]
 Scale = Annotated[float, Parameter(help="Factor on the standard deviation of the prior.")]
 Steps = Annotated[int, Parameter(help="Pictures on the way, with both ends.")]
 Out = Annotated[Path | None, Parameter(help="A PNG to write, instead of one in the run's folder.")]
+Place = Annotated[Path | None, Parameter(help="Where to, instead of the run's folder export.")]
+Push = Annotated[str | None, Parameter(help="A repository on the Hub to upload the folder to, as in me/digits.")]
 
 
 def _open(run: str, common: Common) -> "Run":
@@ -150,10 +152,8 @@ def manifold(
         common: what every command takes.
     """
     given = {"points": points, "x": x, "y": y, "kind": kind, "axes": axes, "out": out}
-    _show(
-        _open(run, common).manifold(**{name: value for name, value in given.items() if value is not None}),
-        common,
-    )
+    chosen = {name: value for name, value in given.items() if value is not None}
+    _show(_open(run, common).manifold(**chosen), common)
 
 
 @app.command
@@ -169,8 +169,7 @@ def traverse(
     common: Common = PLAIN,
 ) -> None:
     """Change one number of a code at a time, the most used ones first."""
-    result = _open(run, common).traverse(image, dimensions=dimensions, span=span, steps=steps, out=out)
-    _show(result, common)
+    _show(_open(run, common).traverse(image, dimensions=dimensions, span=span, steps=steps, out=out), common)
 
 
 @app.command
@@ -240,6 +239,17 @@ def evaluate(
     if not common.json:
         _say(plain([figure.to_json() for figure in result.figures]))
     _show(result, common)
+
+
+@app.command
+def export(
+    run: RunName, /, *, to: Literal["onnx", "hub", "html"], out: Place = None, push: Push = None, common: Common = PLAIN
+) -> None:
+    """Take a model along: as ONNX graphs, as a folder for the Hub, or as one page that explores it anywhere."""
+    from reverie.export.take import take
+
+    taken = take(_open(run, common), to, out, push)
+    _say(json.dumps(taken.answer) if common.json else "\n".join(taken.words))
 
 
 @app.command

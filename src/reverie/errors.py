@@ -79,6 +79,10 @@ def need_label(label: "Tensor | None", n: int, classes: Sequence[str]) -> "Tenso
     if label is None:
         named = ", ".join(classes)
         raise UsageError(f"This model is conditional: it needs a class for each image. Classes are: {named}.")
+    from torch.compiler import is_exporting
+
+    if is_exporting():  # a graph cannot ask what its numbers are
+        return label
     if label.shape != (n,) or not ((label >= 0) & (label < len(classes))).all():
         wanted = f"{n} numbers from 0 to {len(classes) - 1}, one for each image"
         raise UsageError(f"Labels must be {wanted}; got {tuple(label.shape)}: {label.flatten()[:10].tolist()}.")

@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reverie.errors import ReverieError
+from reverie.errors import ReverieError, UsageError
 
 
 def write(path: Path, content: bytes | str) -> Path:
@@ -31,6 +34,35 @@ def write(path: Path, content: bytes | str) -> Path:
         discard(beside)
         raise refusal(path, len(data), error) from error
     return path
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into, which gets its name when all is well; otherwise nothing of it is left.
+
+    A folder that has the name already is replaced then, and not before.
+
+    Raises:
+        UsageError: the name is that of a file.
+        ReverieError: the disk refuses.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; give the name of a folder.")
+    new, old = (path.with_name(f".{path.name}.{os.getpid()}.{which}") for which in ("new", "old"))
+    try:
+        new.mkdir(parents=True)
+        yield new
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ReverieError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def refusal(path: Path, size: int, error: OSError) -> ReverieError:

@@ -93,8 +93,12 @@ class View:
 
     def pixels(self, x: Tensor) -> Tensor:
         """Return uint8 pixels for pictures; x may be a mean, and what lies outside the range is clipped."""
-        unit = x if self.name in ("unit", "bits") else (x + 1) / 2
-        return (unit.detach().float() * 255).round().clamp(0, 255).to(torch.uint8)
+        return (self.picture(x.detach()) * 255).round().to(torch.uint8)
+
+    def picture(self, x: Tensor) -> Tensor:
+        """Return values in [0, 1], float32; x may be a mean, and what lies outside the range is clipped."""
+        unit = x.float() if self.name in ("unit", "bits") else (x.float() + 1) / 2
+        return unit.clamp(0, 1)
 
 
 def unit() -> View:

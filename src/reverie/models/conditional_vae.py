@@ -156,5 +156,5 @@ class ConditionalVAE(nn.Module):
 
     def _one_hot(self, label: Tensor | None, beside: Tensor) -> Tensor:
         """The class of each row as zeros and a one, (B, classes), of the type and on the device of what is beside."""
-        label = need_label(label, len(beside), self.classes)
+        label = need_label(label, beside.shape[0], self.classes)
         return functional.one_hot(label.to(beside.device), len(self.classes)).to(beside.dtype)

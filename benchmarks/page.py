@@ -1,0 +1,117 @@
+"""How fast an exported page answers, in a browser on this machine, and how far its pictures are from the model's.
+
+    reverie export RUN --to html
+    python benchmarks/page.py RUN                # appends a row to results.jsonl
+
+The page is opened from its file with the network off. Times are what a reader waits for (wall clock); beside them
+stands what the page's thread computed, which does not count what else the machine was doing.
+"""
+
+import argparse
+import json
+import os
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from playwright.sync_api import CDPSession, Page, sync_playwright
+
+from reverie.engine.machine import describe
+from reverie.latent import decode_means
+from reverie.runs import open_run
+
+HERE = Path(__file__).parent
+MOVES, GRIDS = 200, 10
+CHROMIUM = "/usr/bin/chromium"
+
+
+def computed(session: CDPSession) -> float:
+    """Seconds that the page's thread has computed so far."""
+    metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    return metrics["TaskDuration"]
+
+
+def measured(page: Page, session: CDPSession) -> dict[str, float]:
+    """Milliseconds of moves and grids."""
+    page.evaluate(
+        """() => { window.moves = []; window.grids = [];
+        addEventListener("picture", (e) => { if (e.detail.milliseconds !== null) moves.push(e.detail.milliseconds); });
+        addEventListener("grid", (e) => grids.push(e.detail.milliseconds)); }"""
+    )
+    page.wait_for_timeout(2000)
+    box = page.locator("latent-map canvas").bounding_box()
+    if box is None:
+        raise SystemExit("the page has no map")
+    start = computed(session)
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    for i in range(MOVES):
+        x, y = 0.5 + 0.4 * np.cos(i / 9), 0.5 + 0.4 * np.sin(i / 7)
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        page.wait_for_timeout(20)
+    page.mouse.up()
+    per_move = 1000 * (computed(session) - start) / MOVES
+    moves = page.evaluate("window.moves")
+    start = computed(session)
+    for i in range(GRIDS):
+        page.evaluate(
+            "i => document.querySelector('latent-explorer').place.change({x: [-3 + i / 100, 3], points: 20})", i
+        )
+        page.wait_for_timeout(1200)
+    per_grid = 1000 * (computed(session) - start) / GRIDS
+    grids = page.evaluate("window.grids")
+    return {
+        "moves": len(moves), "move_median_ms": median(moves), "move_p95_ms": float(np.quantile(moves, 0.95)),
+        "move_computed_ms": per_move, "grids": len(grids), "grid_median_ms": median(grids), "grid_least_ms": min(grids),
+        "grid_computed_ms": per_grid,
+    }  # fmt: skip
+
+
+def difference(page: Page, run: str) -> float:
+    """The largest difference between the page's pictures and the model's, at 64 codes."""
+    there = open_run(run)
+    z = torch.randn(64, there.model.latent, generator=torch.Generator().manual_seed(0))
+    flat = page.evaluate(
+        "async z => Array.from(await document.querySelector('latent-explorer').backEnd.decode(Float32Array.from(z)))",
+        z.flatten().tolist(),
+    )
+    wanted = there.plan.view.picture(decode_means(there.model, z))
+    return float((torch.tensor(flat).view_as(wanted) - wanted).abs().max())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run")
+    parser.add_argument("--dry", action="store_true", help="print the row, and append it nowhere")
+    given = parser.parse_args()
+    run = open_run(given.run)
+    file = run.folder / "export" / f"{run.name}.html"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True).new_page()
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.goto(file.resolve().as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached")
+        opened = int(page.evaluate("document.documentElement.dataset.ready"))
+        row = {
+            "kind": "page", "name": run.config["recipe"], "date": date.today().isoformat(),
+            "device": describe(torch.device("cpu")), "browser": f"Chromium {browser.version}", "load": round(os.getloadavg()[0], 1),
+            "megabytes": round(file.stat().st_size / 1e6, 2), "open_ms": opened,
+            "open_computed_ms": 1000 * computed(session), **measured(page, session),
+            "difference": difference(page, given.run),
+        }  # fmt: skip
+        browser.close()
+    line = json.dumps(
+        {key: round(v, 8 if key == "difference" else 2) if isinstance(v, float) else v for key, v in row.items()}
+    )
+    print(line)
+    if not given.dry:
+        with (HERE / "results.jsonl").open("a") as results:
+            results.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+// Elements: text goes in as text, never as markup.
+
+/** An element with its properties, listeners (on...), attributes (aria-, role, data-) and children. */
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && name !== "list") element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** A button. */
+export function button(words, onclick, properties = {}) {
+  return make("button", { type: "button", onclick, ...properties }, words);
+}
+
+/** A control with its label before it. */
+export function labelled(words, control, kind = "field") {
+  return make("label", { className: kind }, make("span", {}, words), control);
+}
+
+/** One choice out of a few, as a row of buttons; ``chosen`` hears the value. */
+export function choice(legend, options, value, chosen) {
+  const name = `choice-${choice.count = (choice.count || 0) + 1}`;
+  const inputs = options.map(([key, words]) => {
+    const input = make("input", { type: "radio", name, value: String(key), checked: key === value, onchange: () => chosen(key) });
+    return make("label", {}, input, make("span", {}, words));
+  });
+  const group = make("fieldset", { className: "choice" }, make("legend", {}, legend), ...inputs);
+  group.set = (key) => inputs.forEach((label) => { label.firstChild.checked = label.firstChild.value === String(key); });
+  return group;
+}
+
+/** Does the newest thing that it was asked, one at a time; what came in between is dropped. */
+export class Latest {
+  constructor(work) {
+    this.work = work;
+  }
+
+  async ask(...wish) {
+    this.next = wish;
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      while (this.next) {
+        const now = this.next;
+        this.next = null;
+        await this.work(...now);
+      }
+    } finally {
+      this.busy = false;
+    }
+  }
+}

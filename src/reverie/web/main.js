@@ -1,0 +1,45 @@
+// The page: opens what is embedded in it, and hands it to an explorer.
+import { make } from "./elements.js";
+import { OnnxBackEnd } from "./back_end.js";
+
+const TYPES = { codes: Float32Array, labels: Uint8Array, examples: Uint8Array, "examples.labels": Uint8Array };
+
+/** The bytes of an embedded file. */
+async function embedded(name) {
+  const text = document.getElementById(name).textContent;
+  const packed = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function heading(about) {
+  const said = [`A ${about.recipe.split("/").at(-1).replace(/\.py$/, "")} model of ${about.data}`];
+  if (about.latent) said.push(`${about.latent} ${about.latent === 1 ? "number makes" : "numbers make"} a picture`);
+  const themes = { "": "System", light: "Light", dark: "Dark" };
+  const theme = make("select", { onchange: () => { document.documentElement.dataset.theme = theme.value; } },
+    ...Object.entries(themes).map(([value, words]) => make("option", { value }, words)));
+  return make("header", {}, make("div", {}, make("h1", {}, about.name), make("p", { className: "lead" }, `${said.join("; ")}.`)),
+    make("label", { className: "field" }, make("span", {}, "Colours"), theme));
+}
+
+async function start() {
+  const about = JSON.parse(document.getElementById("about").textContent), main = document.querySelector("main");
+  main.prepend(heading(about));
+  const waiting = main.querySelector(".waiting");
+  try {
+    const arrays = {};
+    for (const [name, Type] of Object.entries(TYPES)) {
+      if (document.getElementById(name)) arrays[name] = new Type((await embedded(name)).buffer);
+    }
+    const backEnd = await OnnxBackEnd.open(about, embedded);
+    const explorer = make(about.latent ? "latent-explorer" : "sample-sheet");
+    waiting.replaceWith(explorer);
+    explorer.begin(about, backEnd, arrays);
+    document.documentElement.dataset.ready = String(Math.round(performance.now()));
+  } catch (error) {
+    waiting.textContent = `This browser cannot run the model: ${error.message}`;
+    throw error;
+  }
+}
+
+start();

@@ -1,0 +1,316 @@
+"""The exported page in a browser, from its file, with the network off: every way of touching it.
+
+Skipped, visibly, where there is no Chromium, no Playwright or no ONNX Runtime Web (``make web`` brings the latter).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the extra [browser] is not installed")
+pytest.importorskip("onnx", reason="the extra [export] is not installed")
+from scipy.special import ndtr, ndtri  # noqa: E402
+
+from reverie.export.html import RUNTIME, export_html  # noqa: E402
+from reverie.latent import slerp  # noqa: E402
+from reverie.runs import open_run  # noqa: E402
+from reverie.web import fetch  # noqa: E402
+from scenes import make_runs  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if CHROMIUM is None:
+    pytest.skip("there is no Chromium", allow_module_level=True)
+if not all((fetch.place("onnxruntime-web") / name).is_file() for name in RUNTIME.values()):
+    pytest.skip("ONNX Runtime Web is not in the cache: make web", allow_module_level=True)
+
+SHOTS = os.environ.get("REVERIE_SHOTS")  # a folder for screenshots, to be looked at
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The pages of three runs."""
+    home = tmp_path_factory.mktemp("pages")
+    runs = make_runs(home, only=("vae", "told", "game"))
+    return {name: export_html(open_run(name, runs))[0] for name in ("vae", "told", "game")}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser, pages, request):
+    """Opens a page by the name of its run; the test fails if the page says anything in its console."""
+    said, contexts = [], []
+
+    def open_page(name="vae", hash="", **how):
+        contexts.append(browser.new_context(**{"offline": True, "viewport": {"width": 1280, "height": 900}, **how}))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: said.append(asked.url) if not asked.url.startswith(("file:", "blob:", "data:")) else 0,
+        )
+        page.goto(f"{pages[name].as_uri()}{hash}")
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=120_000)
+        return page
+
+    yield open_page
+    for i, context in enumerate(contexts):
+        if SHOTS:
+            context.pages[0].screenshot(path=Path(SHOTS) / f"{request.node.name}-{i}.png", full_page=True)
+        context.close()
+    assert said == []
+
+
+PICTURE = "() => document.querySelector('code-panel > canvas').toDataURL()"
+CODE = "() => Array.from(document.querySelector('latent-explorer').place.code)"
+
+
+def after(page, event, act):
+    """Do something, and wait for what the page says when it is done; its detail."""
+    page.evaluate(
+        f"() => {{ window.heard = new Promise((hear) => addEventListener('{event}', (e) => hear(e.detail), {{ once: true }})); }}"
+    )
+    act()
+    return page.evaluate("() => window.heard")
+
+
+def middle(page, selector):
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box
+
+
+@pytest.mark.parametrize("name", ["vae", "told"])
+def test_the_browser_decodes_and_encodes_as_python_does(name, opened, pages):
+    run, page = open_run(pages[name].parent.parent), opened(name)
+    source = torch.Generator().manual_seed(1)
+    z, x = torch.randn(9, 2, generator=source), torch.rand(9, *run.spec.shape, generator=source)
+    label = torch.arange(9) % 2
+    told = (label,) if name == "told" else ()
+    ask = "([what, values, labels]) => document.querySelector('latent-explorer').backEnd[what](Float32Array.from(values), labels).then(Array.from)"
+    decoded = page.evaluate(ask, ["decode", z.flatten().tolist(), label.tolist()])
+    encoded = page.evaluate(ask, ["encode", x.flatten().tolist(), label.tolist()])
+    with torch.no_grad():
+        image = run.plan.view.picture(run.model.decode(z, *told).mean)
+        code = run.model.encode(run.plan.view.still(x * 255), *told).mean
+    gaps = [np.abs(np.array(a) - b.flatten().numpy()).max() for a, b in ((decoded, image), (encoded, code))]
+    print(f"{name}: pictures differ by {gaps[0]:.1e}, codes by {gaps[1]:.1e}")
+    assert max(gaps) <= 1e-4
+
+
+def test_a_drag_on_the_map_changes_the_picture(opened):
+    page = opened()
+    x, y, box = middle(page, "latent-map canvas")
+    before = page.evaluate(PICTURE)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    detail = after(page, "picture", lambda: page.mouse.move(x + box["width"] / 4, y - box["height"] / 4))
+    page.mouse.up()
+    assert page.evaluate(PICTURE) != before
+    assert detail["milliseconds"] > 0
+    right, up = page.evaluate(CODE)
+    assert 1.2 < right < 1.8
+    assert 1.2 < up < 1.8
+    page.mouse.move(x, y)
+    assert page.evaluate(CODE) == [right, up]  # the pointer was lifted
+
+
+def test_a_finger_drags_as_a_mouse_does(opened):
+    page = opened(has_touch=True)
+    x, y, _ = middle(page, "latent-map canvas")
+    after(page, "picture", lambda: page.touchscreen.tap(x + 90, y))
+    assert page.evaluate(CODE)[0] > 0.5
+
+
+def test_arrow_keys_walk_and_plus_zooms(opened):
+    page = opened()
+    page.locator("latent-map canvas").focus()
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+    np.testing.assert_allclose(sorted(page.evaluate(CODE)), [0.24, 0.6], atol=1e-5)
+    after(page, "grid", lambda: page.keyboard.press("+"))
+    low, high = page.evaluate("() => document.querySelector('latent-explorer').place.x")
+    assert high - low == pytest.approx(4.8)
+    after(page, "grid", lambda: page.keyboard.press("0"))
+    assert page.evaluate("() => document.querySelector('latent-explorer').place.x") == [-3, 3]
+
+
+SQUARE = """([column, row]) => {
+  const { map, about } = { map: document.querySelector("latent-map"), about: document.querySelector("latent-explorer").about };
+  const [, height, width] = about.shape, { canvas, middles } = map.sheet, n = middles[0].length;
+  const data = canvas.getContext("2d").getImageData(column * width, row * height, width, height).data;
+  return { n, size: [canvas.width, canvas.height], z: [middles[0][column], middles[1][n - 1 - row]], red: Array.from(data).filter((_, i) => i % 4 === 0) };
+}"""
+
+
+@pytest.mark.parametrize("spacing", ["linear", "probability"])
+def test_every_square_of_the_grid_is_the_decoded_middle(spacing, opened, pages):
+    page, run = opened(), open_run(pages["vae"].parent.parent)
+    place = "document.querySelector('latent-explorer').place"
+    detail = after(
+        page,
+        "grid",
+        lambda: page.evaluate(f"s => {place}.change({{ spacing: s, ...{place}.bounds(s), points: 20 }})", spacing),
+    )
+    assert detail["n"] == 20
+    axes = page.evaluate(f"() => {place}.axes")
+    for column, row in ((0, 0), (19, 0), (7, 12), (19, 19)):
+        found = page.evaluate(SQUARE, [column, row])
+        fractions = (column + 0.5) / 20, (19 - row + 0.5) / 20
+        wanted = [-3 + 6 * f if spacing == "linear" else ndtri(0.05 + 0.9 * f) for f in fractions]
+        np.testing.assert_allclose(found["z"], wanted, atol=1e-5)
+        z = torch.zeros(1, 2)
+        z[0, axes[0]], z[0, axes[1]] = found["z"]
+        with torch.no_grad():
+            image = run.plan.view.pixels(run.model.decode(z).mean)[0, 0]
+        assert found["size"] == [20 * image.shape[1], 20 * image.shape[0]]
+        assert np.abs(np.array(found["red"]) - image.flatten().numpy()).max() <= 1
+
+
+def test_zooming_with_the_wheel_decodes_the_grid_anew(opened):
+    page = opened()
+    x, y, _ = middle(page, "latent-map canvas")
+    page.mouse.move(x, y)
+    after(page, "grid", lambda: page.mouse.wheel(0, -100))
+    low, high = page.evaluate("() => document.querySelector('latent-map').sheet.middles[0]")[::19]
+    assert high - low < 5
+
+
+def test_a_slider_a_surprise_and_a_reset(opened):
+    page = opened(reduced_motion="reduce")
+    slider = page.locator("code-panel input[type=range]").first
+    dimension = int(page.locator("code-panel .sliders label span").first.text_content()[1:])
+    slider.focus()
+    after(page, "picture", lambda: page.keyboard.press("End"))
+    assert page.evaluate(CODE)[dimension] == pytest.approx(3.5)
+    after(page, "picture", lambda: page.get_by_role("button", name="Surprise me").click())
+    somewhere = page.evaluate(CODE)
+    assert somewhere != [0, 0]
+    after(page, "picture", lambda: page.get_by_role("button", name="Reset").click())
+    assert page.evaluate(CODE) == [0, 0]
+
+
+def test_the_path_walks_a_great_circle(opened):
+    page = opened()
+    ends = page.evaluate("() => document.querySelector('path-panel').ends.map((code) => Array.from(code))")
+    scrub = page.get_by_label("Along the path")
+    after(page, "picture", lambda: scrub.evaluate("(s) => { s.value = 0.5; s.dispatchEvent(new Event('input')); }"))
+    a, b = (torch.tensor(end, dtype=torch.float64) for end in ends)
+    np.testing.assert_allclose(page.evaluate(CODE), slerp(a, b, 0.5), atol=1e-5)
+    page.get_by_text("Straight").click()
+    after(page, "picture", lambda: scrub.evaluate("(s) => { s.value = 0.25; s.dispatchEvent(new Event('input')); }"))
+    np.testing.assert_allclose(page.evaluate(CODE), 0.75 * a + 0.25 * b, atol=1e-5)
+
+
+def test_a_drawing_gets_a_reconstruction_and_a_place(opened):
+    page = opened()
+    x, y, box = middle(page, "drawing-panel canvas.paper")
+    empty = page.evaluate("() => document.querySelector('drawing-panel').answer.toDataURL()")
+    page.mouse.move(x, y - box["height"] / 3)
+    page.mouse.down()
+    detail = after(page, "reconstruction", lambda: page.mouse.move(x, y + box["height"] / 3))
+    page.mouse.up()
+    assert page.evaluate("() => document.querySelector('drawing-panel').answer.toDataURL()") != empty
+    landed = page.evaluate("() => Array.from(document.querySelector('latent-map').landed)")
+    assert page.evaluate(CODE) == landed
+    assert 0 < detail["error"] < 1
+    page.get_by_role("button", name="Clear").click()
+    assert page.evaluate("() => document.querySelector('latent-map').landed") is None
+
+
+def test_a_drawing_from_the_keyboard(opened):
+    page = opened()
+    page.locator("drawing-panel canvas.paper").focus()
+    after(page, "reconstruction", lambda: page.keyboard.press("Space"))
+    after(page, "reconstruction", lambda: page.keyboard.press("ArrowDown"))
+
+
+def test_a_test_image_lands_on_its_own_point(opened):
+    page = opened()
+    after(page, "reconstruction", lambda: page.get_by_role("button", name="Test image 1,").click())
+    codes = np.array(page.evaluate("() => Array.from(document.querySelector('latent-map').codes)")).reshape(-1, 2)
+    np.testing.assert_allclose(page.evaluate(CODE), codes[0], atol=1e-4)
+
+
+def test_the_address_keeps_the_place(opened):
+    page = opened(hash="#z=0.5,-1&x=-2,2&y=-1,1&n=7&by=linear&show=points")
+    assert page.evaluate(CODE) == [0.5, -1]
+    page.locator("latent-map canvas").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(400)
+    words = page.evaluate("() => location.hash")
+    assert "n=7" in words
+    assert "show=points" in words
+    again = opened(hash=words)
+    np.testing.assert_allclose(again.evaluate(CODE), page.evaluate(CODE), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "hash", ["#z=1", "#z=a,b&x=3,-3", "#axes=7,9&n=1e9&by=magic", "#%%%", "#class=99&z=Infinity,1"]
+)
+def test_an_address_that_makes_no_sense_is_the_beginning(hash, opened):
+    assert opened(hash=hash).evaluate(CODE) == [0, 0]
+
+
+def test_another_class_is_another_picture_of_the_same_code(opened):
+    page = opened("told")
+    before = page.evaluate(PICTURE)
+    after(page, "picture", lambda: page.locator("code-panel").get_by_text("light").click())
+    assert page.evaluate(PICTURE) != before
+    assert page.evaluate(CODE) == [0, 0]
+
+
+def test_a_model_without_codes_shows_a_sheet_from_seeds(opened):
+    page = opened("game")
+    sheet = "() => document.querySelector('sample-sheet').shown.map((c) => c.toDataURL()).join()"
+    page.wait_for_selector(".samples canvas")
+    first = page.evaluate(sheet)
+    after(page, "picture", lambda: page.get_by_role("button", name="Another seed").click())
+    second = page.evaluate(sheet)
+    assert second != first
+    seed = page.get_by_label("Seed", exact=True)
+    after(page, "picture", lambda: (seed.fill("0"), seed.press("Tab")))
+    assert page.evaluate(sheet) == first
+    walk = page.get_by_label("Walk to the next seed")
+    after(page, "picture", lambda: walk.evaluate("(s) => { s.value = 1; s.dispatchEvent(new Event('input')); }"))
+    assert page.evaluate(sheet) == second
+
+
+def test_its_quantiles_are_those_of_the_normal(opened):
+    page = opened()
+    p = np.concatenate([np.linspace(1e-4, 1 - 1e-4, 999), [1e-6, 0.02425, 0.97575]])
+    place = "document.querySelector('latent-explorer').place"
+    page.evaluate(f"() => {place}.change({{ spacing: 'probability', x: [0, 1] }})")
+    found = page.evaluate(f"p => p.map((each) => {place}.coordinate(0, each))", p.tolist())
+    np.testing.assert_allclose(found, ndtri(p), atol=2e-4)
+    z = np.linspace(-5, 5, 101)
+    np.testing.assert_allclose(
+        page.evaluate(f"z => z.map((each) => {place}.fraction(0, each))", z.tolist()), ndtr(z), atol=2e-7
+    )
+
+
+@pytest.mark.parametrize("name", ["vae", "told", "game"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(name, scheme, opened):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the extra [browser] is not installed")
+    page = opened(name, color_scheme=scheme, bypass_csp=True)
+    page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_at_twice_the_size_nothing_is_cut_off(opened):
+    page = opened(viewport={"width": 640, "height": 450})
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("latent-map canvas").bounding_box()["width"] > 500
