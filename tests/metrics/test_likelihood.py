@@ -55,8 +55,25 @@ class Known(nn.Module):
         z = noise.normal("z", (len(x), k, 2))
         return -5 - self.a * z[..., 0] + inferred[:, None], -2 + self.b * z[..., 1]
 
-    def divergence(self, inferred):
+    def divergence(self, inferred, noise=None):
         return None
+
+
+class Layered(Known):
+    """The same, with what each of three layers pays at the draw that it is given."""
+
+    def divergence(self, inferred, noise=None):
+        return None if noise is None else noise.normal("z", (len(inferred), 1, 2))[:, 0, :1] + torch.arange(3.0)
+
+
+def test_layers_are_told_apart_topmost_first():
+    x = torch.zeros(400, *SHAPE)
+    note = measure(Layered(), x)["kl"].note
+    assert note.startswith("by layer, topmost first")
+    told = [float(word) for word in note.split(": ")[1].split()]
+    assert told == pytest.approx([told[0], told[0] + 1, told[0] + 2], abs=0.02)
+    assert abs(told[0]) < 4 / 400**0.5  # of the draws' mean
+    assert measure(Layered(), x)["kl"].value == measure(Known(), x)["kl"].value
 
 
 def test_figures_of_given_weights():

@@ -300,3 +300,16 @@ def test_each_value_has_a_logistic_of_its_own_over_all_levels():
     every = torch.stack([logistic_of_each(output[:, [0, 3], :1, :1]).log_prob(v.view(1, 1, 1, 1)) for v in levels])
     assert float(every.exp().sum()) == pytest.approx(1, abs=1e-9)
     assert float(logistic_of_each(torch.full((1, 2, 1, 1), -50.0)).log_scale) == -7
+
+
+def test_the_divergence_of_the_layers_adds_up_to_that_of_the_draws():
+    """The mean over draws of the exact divergence of each layer is the mean of log q - log p over them, in all."""
+    model, x = ladder_vae(std=0.2), bits(1)
+    many, noise = x.expand(4000, -1, -1, -1), ItemNoise(("draws",), range(4000))
+    inferred = model.infer(many)
+    by_layer = model.divergence(inferred, noise)
+    ratio = -model.log_weights(many, inferred, ItemNoise(("others",), range(4000)), 1)[1].squeeze(1)
+    assert by_layer.shape == (4000, sum(model.ladder.layers))
+    spread = (by_layer.sum(1).var() + ratio.var()).sqrt() / 4000**0.5
+    assert (by_layer.sum(1).mean() - ratio.mean()).abs() < 4 * spread
+    assert by_layer.sum(1).var() < ratio.var()

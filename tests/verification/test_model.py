@@ -308,7 +308,7 @@ class Conditional(nn.Module):
         p = self.decode(z.flatten(0, 1), inferred[1].repeat_interleave(k))
         return p.log_prob(x.repeat_interleave(k, 0)).view(-1, k), standard_normal_log_prob(z) - log_q
 
-    def divergence(self, inferred):
+    def divergence(self, inferred, noise=None):
         return inferred[0].kl()
 
     def log_prob(self, x, noise, *, k=1, label=None):

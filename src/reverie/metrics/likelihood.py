@@ -30,6 +30,7 @@ class _Measured:
     log_likelihood: Tensor  # (N,) mean of log p(x|z) over the draws
     kl: Tensor  # (N, parts) exact, or (N, 1) from the draws
     exact: bool  # whether kl is exact
+    layers: Tensor  # (N, layers) at one draw, topmost first, or (N, 0)
     bound: Tensor  # (N,) importance-weighted, K draws
     effective: Tensor  # (N,) effective number of draws
     means: Tensor  # (N, D) of the posterior, or (N, 0)
@@ -107,18 +108,27 @@ def _measure(model: LatentDensity, x: Tensor, inferred: Any, noise: ItemNoise, k
     exact = model.divergence(inferred)
     kl = (-ratio / weights.count).unsqueeze(1) if exact is None else exact.double().cpu()
     means = inferred.mean.double().cpu() if isinstance(inferred, Posterior) else likelihood.new_empty(len(x), 0)
-    effective = weights.effective_sample_size()
-    return _Measured(likelihood / weights.count, kl, exact is not None, weights.bound(), effective, means)
+    layers = model.divergence(inferred, noise.chunk(0, 1, k)) if exact is None else None
+    return _Measured(
+        log_likelihood=likelihood / weights.count,
+        kl=kl,
+        exact=exact is not None,
+        layers=likelihood.new_empty(len(x), 0) if layers is None else layers.double().cpu(),
+        bound=weights.bound(),
+        effective=weights.effective_sample_size(),
+        means=means,
+    )
 
 
 def _joined(parts: list[_Measured]) -> _Measured:
     return _Measured(
-        torch.cat([part.log_likelihood for part in parts]),
-        torch.cat([part.kl for part in parts]),
-        parts[0].exact,
-        torch.cat([part.bound for part in parts]),
-        torch.cat([part.effective for part in parts]),
-        torch.cat([part.means for part in parts]),
+        log_likelihood=torch.cat([part.log_likelihood for part in parts]),
+        kl=torch.cat([part.kl for part in parts]),
+        exact=parts[0].exact,
+        layers=torch.cat([part.layers for part in parts]),
+        bound=torch.cat([part.bound for part in parts]),
+        effective=torch.cat([part.effective for part in parts]),
+        means=torch.cat([part.means for part in parts]),
     )
 
 
@@ -132,7 +142,7 @@ def _figures(measured: _Measured, x: Tensor, k: int, protocol: Protocol) -> list
         mean_figure("elbo", measured.log_likelihood - kl, unit, protocol, f"lower bound; {drawn}, {exact}"),
         mean_figure("importance_bound", measured.bound, unit, weighted, "lower bound; rises with K"),
         mean_figure("reconstruction", -measured.log_likelihood, unit, protocol, f"-log p(x|z); {drawn}"),
-        mean_figure("kl", kl, "nats per image", protocol, _largest(measured.kl.mean(0))),
+        mean_figure("kl", kl, "nats per image", protocol, _by_part(measured)),
         mean_figure("effective_sample_size", measured.effective, "draws", weighted, f"of {k}"),
     ]
     if measured.means.shape[1] and len(x) > 1:
@@ -148,6 +158,13 @@ def _active_units(means: Tensor, protocol: Protocol) -> Figure:
     active = float((means.var(0) > ACTIVE).sum())
     note = f"of {means.shape[1]}; Var_x(E_q z) > {ACTIVE}"
     return Figure("active_units", active, "latent dimensions", None, {**protocol, "n": len(means)}, note)
+
+
+def _by_part(measured: _Measured) -> str:
+    """The divergence of each layer, topmost first, or of each dimension, in words."""
+    if layers := measured.layers.mean(0).tolist():
+        return "by layer, topmost first, at one draw an image: " + " ".join(f"{value:.2f}" for value in layers)
+    return _largest(measured.kl.mean(0))
 
 
 def _largest(kl: Tensor, shown: int = 20) -> str:

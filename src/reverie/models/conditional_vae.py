@@ -150,7 +150,7 @@ class ConditionalVAE(nn.Module):
         p = self.decode(z.flatten(0, 1), inferred.label.repeat_interleave(k, 0))
         return p.log_prob(x.repeat_interleave(k, 0)).view(-1, k), standard_normal_log_prob(z) - log_q
 
-    def divergence(self, inferred: Told) -> Tensor:
+    def divergence(self, inferred: Told, noise: Noise | None = None) -> Tensor:
         """``KL(q(z|x, y) || N(0, I))`` of each dimension, (B, D)."""
         return inferred.posterior.kl()
 

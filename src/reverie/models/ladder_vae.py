@@ -148,8 +148,9 @@ class LadderVAE(nn.Module):
         log_likelihood = self._observe(descent.output).log_prob(x.repeat_interleave(k, 0))
         return log_likelihood.view(-1, k), (standard_normal_log_prob(descent.code) - log_q).view(-1, k)
 
-    def divergence(self, inferred: LadderPosterior) -> None:
-        """Nothing: the divergence of a layer is known only at the draws of those above."""
+    def divergence(self, inferred: LadderPosterior, noise: Noise | None = None) -> Tensor | None:
+        """That of each layer, topmost first, at one draw of the layers above it, (B, layers); without noise, None."""
+        return None if noise is None else self.layer_divergence(inferred.descend(noise)[0])
 
     def _observe(self, output: Tensor) -> Distribution:
         return self.observation(upcast(output))

@@ -146,7 +146,7 @@ class VAE(nn.Module):
         log_likelihood = self.decode(z.flatten(0, 1)).log_prob(x.repeat_interleave(k, 0))
         return log_likelihood.view(-1, k), inferred.prior.log_prob(z) - log_q
 
-    def divergence(self, inferred: Inferred) -> Tensor | None:
+    def divergence(self, inferred: Inferred, noise: Noise | None = None) -> Tensor | None:
         """``KL(q || p)`` of each dimension, (B, D), where posterior and prior are normal; else None."""
         if isinstance(inferred.posterior, Gaussian) and isinstance(self.prior, StandardNormal):
             return inferred.posterior.kl()
