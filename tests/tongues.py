@@ -25,42 +25,8 @@ class Letters:
         return "".join("\ufffd" if t == self.unknown else self.symbols[t] for t in tokens)
 
 
-class Bytes:
-    """The bytes of UTF-8."""
-
-    symbols = tuple(f"{i:#04x}" for i in range(256))
-    unknown = None
-
-    def __len__(self) -> int:
-        return 256
-
-    def encode(self, text: str) -> list[int]:
-        return list(text.encode())
-
-    def decode(self, tokens) -> str:
-        return bytes(tokens).decode("utf-8", "replace")
-
-
-class Words:
-    """Words, with single spaces between them."""
-
-    unknown = None
-
-    def __init__(self, *words: str) -> None:
-        self.symbols = list(words)
-
-    def __len__(self) -> int:
-        return len(self.symbols)
-
-    def encode(self, text: str) -> list[int]:
-        return [self.symbols.index(word) for word in text.split()]
-
-    def decode(self, tokens) -> str:
-        return " ".join(self.symbols[t] for t in tokens)
-
-
 class Markov(nn.Module):
-    """P(next | the two before), from a table (V, V, V); after one symbol alone, from the mean over what was before it."""
+    """P(next | the two before), from a table (V, V, V); after one symbol, the mean over what was before it."""
 
     def __init__(self, table: np.ndarray) -> None:
         super().__init__()

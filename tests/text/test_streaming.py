@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reverie.data.tokenizers import Bytes, Words
 from reverie.text.streaming import Stream
-from tongues import Bytes, Letters, Words
+from tongues import Letters
 
 LETTERS = Letters("abcdefghijklmnopqrstuvwxyz .\n")
 
@@ -47,8 +48,8 @@ def test_bytes_that_are_no_text_do_not_wait_for_ever():
 
 
 def test_words_have_their_spaces():
-    tokenizer = Words("to", "be", "or")
-    assert shown(tokenizer, "be or to", context="to") == [" be", " or", " to", ""]
+    tokenizer = Words.of(["to be or not"])
+    assert shown(tokenizer, "be or\nnot to", context="to") == [" be", " or", "\n", "not", " to", ""]
 
 
 @pytest.mark.parametrize(

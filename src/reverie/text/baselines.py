@@ -19,8 +19,8 @@ def witten_bell(train: NDArray[np.integer], text: NDArray[np.integer], vocabular
     .. math:: p_n(w | h) = \frac{c(h w) + t(h) \, p_{n-1}(w | h')}{c(h) + t(h)}, \qquad p_0 = 1 / V
 
     with c the counts of the training text, t(h) the number of different symbols after h, and h' without its first
-    symbol. Method C of Bell, Cleary and Witten 1990; Witten and Bell 1991. What is before the text is unknown to it: its
-    first symbols have shorter contexts. n = 1 is the unigram.
+    symbol. Method C of Bell, Cleary and Witten 1990; Witten and Bell 1991. Nothing is known of what was before the
+    text: its first symbols have shorter contexts. n = 1 is the unigram.
 
     Args:
         train: counted, (N,).
@@ -36,7 +36,8 @@ def witten_bell(train: NDArray[np.integer], text: NDArray[np.integer], vocabular
         count, total, kinds = _counts(context[counted], gram[counted], context[here:], gram[here:])
         known = (total > 0) & (np.arange(1, len(text)) >= order - 1)
         chances = np.where(known, (count + kinds * chances) / np.maximum(total + kinds, 1), chances)
-    return -np.log(chances)
+    nats: NDArray[np.float64] = -np.log(chances)
+    return nats
 
 
 def _grams(tokens: NDArray[np.int64], n: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

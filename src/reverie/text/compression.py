@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from reverie.data.tokenizers import Tokenizer
 from reverie.errors import DataError, Interrupted, UsageError
 from reverie.metrics.batches import resting
 from reverie.protocols import TextGenerator
 from reverie.text.coding import Coder, Decoder, frequencies
 from reverie.text.generation import step
-from reverie.text.streaming import Tokenizer
 from reverie.text.surprise import never
 
 MAGIC = b"reverie compressed text 1\n"
@@ -78,7 +78,7 @@ def restore(
     """The text that ``compress`` was given.
 
     Raises:
-        DataError: the bytes are none of a compressed text, or are damaged, or this machine computes other probabilities.
+        DataError: these are no bytes of ``compress``, or damaged ones, or this machine computes other probabilities.
         UsageError: it was compressed with another model.
     """
     header, body = parts(data)
@@ -154,6 +154,6 @@ def _difference(text: str, back: str) -> str:
     place = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(text), len(back)))
     line, shown = text.count("\n", 0, place) + 1, text[place : place + 1]
     return (
-        f"This text cannot be restored exactly with the vocabulary of this model: {shown!r} in line {line} would be lost. "
-        "Take it out of the text, or train a model of bytes, which know every text."
+        f"This text cannot be restored exactly with the vocabulary of this model, which loses {shown!r} in line "
+        f"{line}. Take it out of the text, or train a model of bytes, which know every text."
     )

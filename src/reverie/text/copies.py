@@ -23,8 +23,8 @@ class Span:
 class Copies:
     """A text in which sequences are looked up.
 
-    Its suffixes are sorted by doubling (Manber and Myers 1990): ranks of 1, 2, 4 ... symbols until all differ. A look-up
-    is a binary search.
+    Its suffixes are sorted by doubling (Manber and Myers 1990): ranks of 1, 2, 4 ... symbols until all differ. Looking
+    something up is a binary search.
 
     Args:
         tokens: the text as numbers (N,); of a very long one the last ``LIMIT``.
@@ -110,9 +110,7 @@ def agreement(a: str, b: str) -> int:
 
 def shares(lengths: NDArray[np.int64], ks: Iterable[int] = LENGTHS) -> dict[int, float]:
     """The share of a text's sequences of k symbols that stand in the other, for each k that it is long enough for."""
-    return {
-        k: float((lengths[: len(lengths) - k + 1] >= k).mean()) for k in ks if k <= len(lengths)
-    }
+    return {k: float((lengths[: len(lengths) - k + 1] >= k).mean()) for k in ks if k <= len(lengths)}
 
 
 def spans(lengths: NDArray[np.int64], sources: NDArray[np.int64], least: int) -> list[Span]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reverie.data.tokenizers import Tokenizer
 from reverie.files import append_line
 from reverie.protocols import TextGenerator
 from reverie.text.generation import Wish, generate
 from reverie.text.sampling import Choice
-from reverie.text.streaming import Tokenizer
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.75)
 LENGTH = 120  # symbols of a sample, as in the classic example

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from reverie.data.tokenizers import Tokenizer
 from reverie.engine.noise import ItemNoise
 from reverie.errors import UsageError
 from reverie.metrics.batches import resting
 from reverie.protocols import TextGenerator
 from reverie.text.copies import Copies
 from reverie.text.sampling import OUT, Choice, draw, log_odds
-from reverie.text.streaming import Stream, Tokenizer
+from reverie.text.streaming import Stream
 
 BLOCK = 256  # symbols that noise is drawn for at once
 
@@ -81,8 +82,8 @@ def generate(
 ) -> Iterator[Piece]:
     """Continue a prompt: yield the symbols of all samples, place by place.
 
-    A sample ends at its length, at a stop string, or where everything that could follow is forbidden. ``<unk>`` is never
-    drawn.
+    A sample ends at its length, at a stop string, or where everything that could follow is forbidden. ``<unk>`` is
+    never drawn.
 
     Args:
         model: gives logits and a state.

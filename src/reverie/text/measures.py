@@ -11,19 +11,19 @@ from typing import Any
 
 import torch
 
+from reverie.data.tokenizers import Tokenizer
 from reverie.errors import DataError
 from reverie.metrics.figures import Figure
 from reverie.protocols import TextGenerator
 from reverie.text.baselines import witten_bell, xz_bits
-from reverie.text.streaming import Tokenizer
 from reverie.text.surprise import never, surprise
 
 COLD = 256  # symbols of a cold window, as nanoGPT has it
 GRAM = 5  # symbols of the longest gram of the counted baseline
 SHANNON = (
-    "For scale: Shannon (1951) had people guess printed English of 27 symbols (26 letters and the space): 0.6 to 1.3 bits "
-    "per letter, with 100 letters before it. A text with capitals, marks and line breaks has more to say per character, "
-    "and nats are no bits (1.3 bits are 0.90 nats): that range is no target for these figures."
+    "For scale: people who guessed printed English of 27 symbols (26 letters and the space) with 100 letters before "
+    "each needed 0.6 to 1.3 bits per letter (Shannon 1951). A text with capitals, marks and line breaks has more to say per "
+    "character, and nats are no bits (1.3 bits are 0.90 nats): that range is no target for these figures."
 )
 
 
@@ -105,9 +105,17 @@ def evaluate_text(
     tokens = torch.tensor([int(token) for token in tokenizer.encode(text)])
     nats = surprise(model, tokens, window=window, should_stop=should_stop)
     context = f"cold windows of {window:,}" if window else "all before it, the state carried"
-    dtype = str(next(iter(getattr(model, "parameters", lambda: iter(()))()), torch.empty(0)).dtype).removeprefix("torch.")
+    dtype = str(next(iter(getattr(model, "parameters", lambda: iter(()))()), torch.empty(0)).dtype).removeprefix(
+        "torch."
+    )
     known = {**protocol, **_unknown(tokenizer, tokens), "context": context, "dtype": dtype}
     return figures_of(float(nats.sum()), counts, "cold_" if window else "", known)
+
+
+def _dtype(model: object) -> str:
+    """The numbers that a model computes in."""
+    weights = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
+    return str(weights[0].dtype).removeprefix("torch.") if weights else "float32"
 
 
 def _unknown(tokenizer: Tokenizer, tokens: torch.Tensor) -> dict[str, str]:

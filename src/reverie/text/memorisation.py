@@ -1,4 +1,4 @@
-"""What a generated text copies from the training text, beside what a held-out text, which nobody copied, shares with it.
+"""What a generated text copies from the training text, beside what a held-out text shares with it by chance.
 
 Two texts of one kind share many short sequences. Only what goes beyond the held-out text's share is memorised.
 """

@@ -1,22 +1,10 @@
 """Symbols into text as they come: no half characters, and nothing that may turn out to be a stop string."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
-HALF = "\N{REPLACEMENT CHARACTER}"  # what bytes that are no whole character are decoded to
+from reverie.data.tokenizers import REPLACEMENT, Tokenizer
+
 LONGEST = 4  # bytes of a character
-
-
-class Tokenizer(Protocol):
-    """Text into symbols and back. ``symbols`` are their names; their number is the length."""
-
-    @property
-    def symbols(self) -> Sequence[str]: ...  # noqa: D102 -- named by its class
-    @property
-    def unknown(self) -> int | None: ...  # noqa: D102
-    def encode(self, text: str) -> Sequence[int]: ...  # noqa: D102
-    def decode(self, tokens: Sequence[int]) -> str: ...  # noqa: D102
-    def __len__(self) -> int: ...
 
 
 class Stream:
@@ -57,7 +45,7 @@ class Stream:
         """The text of the symbols that are not written yet; nothing while they may be half a character."""
         before, now = (self.tokenizer.decode(part) for part in (self.recent[: self.written], self.recent))
         waiting = len(self.recent) - self.written
-        if now.endswith(HALF) and waiting < LONGEST and not last:
+        if now.endswith(REPLACEMENT) and waiting < LONGEST and not last:
             return ""
         self.recent, self.written = self.recent[self.written :] or self.recent, waiting or self.written
         return now[len(before) :]

@@ -1,7 +1,7 @@
 """How surprised a model is by each symbol of a text: ``-log p(symbol | all before it)``, in nats.
 
-Two protocols. *Carried*: the state goes through the whole text, in as many symbols at a time as one likes, which changes
-nothing. *Cold windows* of N: every N symbols the state is forgotten, so that the symbols of a window are predicted from
+Two protocols. *Carried*: the state goes through the whole text; how many symbols are taken at a time changes nothing.
+*Cold windows* of N: every N symbols the state is forgotten, so that the symbols of a window are predicted from
 1 to N before them; that is how models without a state are often measured (nanoGPT, N = 256).
 """
 
@@ -23,7 +23,9 @@ def never() -> bool:
     return False
 
 
-def surprise(model: TextGenerator, tokens: Tensor, *, window: int = 0, should_stop: Callable[[], bool] = never) -> Tensor:
+def surprise(
+    model: TextGenerator, tokens: Tensor, *, window: int = 0, should_stop: Callable[[], bool] = never
+) -> Tensor:
     """The nats of each symbol but the first, (N - 1,) float64 on the CPU.
 
     Args:
