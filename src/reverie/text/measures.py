@@ -51,8 +51,7 @@ class Counts:
         tokens = tokenizer.encode(text)
         if len(tokens) < 2:
             raise DataError("The text has less than two symbols, and the first is not scored: give a longer one.")
-        first = tokenizer.decode(tokens[:1]) if len(tokenizer.decode(tokens[:1])) == 1 else text[:0]
-        rest = text[len(first) :] if text.startswith(first) else text
+        rest = text.removeprefix(tokenizer.decode(tokens[:1]))
         return cls(len(tokens) - 1, len(rest), len(rest.encode("utf-8", "surrogatepass")))
 
 
