@@ -33,6 +33,13 @@ class Markov(nn.Module):
         self.table = nn.Parameter(torch.tensor(table, dtype=torch.float64), requires_grad=False)
         self.asked = 0  # rows that were computed
 
+    def forward(self, tokens: Tensor, state=None) -> tuple[Tensor, Tensor]:
+        logits = []
+        for token in tokens.T:
+            found, state = self.step(token, state)
+            logits.append(found)
+        return torch.stack(logits, 1), state
+
     def step(self, token: Tensor, state) -> tuple[Tensor, Tensor]:
         self.asked += len(token)
         chances = self.table.mean(0)[token] if state is None else self.table[state, token]

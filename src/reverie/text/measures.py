@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from reverie.data.tokenizers import Tokenizer
 from reverie.errors import DataError
 from reverie.metrics.figures import Figure
-from reverie.protocols import TextGenerator
 from reverie.text.baselines import witten_bell, xz_bits
 from reverie.text.surprise import never, surprise
 
@@ -22,8 +22,8 @@ COLD = 256  # symbols of a cold window, as nanoGPT has it
 GRAM = 5  # symbols of the longest gram of the counted baseline
 SHANNON = (
     "For scale: people who guessed printed English of 27 symbols (26 letters and the space) with 100 letters before "
-    "each needed 0.6 to 1.3 bits per letter (Shannon 1951). A text with capitals, marks and line breaks has more to say per "
-    "character, and nats are no bits (1.3 bits are 0.90 nats): that range is no target for these figures."
+    "each needed 0.6 to 1.3 bits per letter (Shannon 1951). A text with capitals, marks and line breaks has more to "
+    "say per character, and nats are no bits (1.3 bits are 0.90 nats): that range is no target for these figures."
 )
 
 
@@ -82,7 +82,7 @@ def figures_of(nats: float, counts: Counts, prefix: str, protocol: Mapping[str, 
 
 
 def evaluate_text(
-    model: TextGenerator,
+    model: nn.Module,
     tokenizer: Tokenizer,
     text: str,
     *,
@@ -93,7 +93,7 @@ def evaluate_text(
     """The exact loss of a text under a model, summed in float64.
 
     Args:
-        model: gives logits.
+        model: called with tokens (B, T) and a state, gives logits (B, T, V) and the next state.
         tokenizer: its vocabulary.
         text: measured.
         protocol: what the caller knows: data, split ...
@@ -111,10 +111,10 @@ def evaluate_text(
     return figures_of(float(nats.sum()), counts, "cold_" if window else "", known)
 
 
-def _dtype(model: object) -> str:
+def _dtype(model: nn.Module) -> str:
     """The numbers that a model computes in."""
-    weights = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
-    return str(weights[0].dtype).removeprefix("torch.") if weights else "float32"
+    weights = next(model.parameters(), None)
+    return "float32" if weights is None else str(weights.dtype).removeprefix("torch.")
 
 
 def _unknown(tokenizer: Tokenizer, tokens: torch.Tensor) -> dict[str, str]:

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reverie.errors import DataError, Diverged, Interrupted, UsageError
 from reverie.metrics.batches import evaluating
-from reverie.protocols import TextGenerator
 
 CHUNK = 1024  # symbols between two questions whether to stop
 
@@ -23,13 +22,11 @@ def never() -> bool:
     return False
 
 
-def surprise(
-    model: TextGenerator, tokens: Tensor, *, window: int = 0, should_stop: Callable[[], bool] = never
-) -> Tensor:
+def surprise(model: nn.Module, tokens: Tensor, *, window: int = 0, should_stop: Callable[[], bool] = never) -> Tensor:
     """The nats of each symbol but the first, (N - 1,) float64 on the CPU.
 
     Args:
-        model: gives logits.
+        model: called with tokens (B, T) and a state, gives logits (B, T, V) and the next state.
         tokens: the text, (N,) int64.
         window: 0 carries the state; else it is forgotten after so many symbols.
         should_stop: asked now and then.
@@ -51,7 +48,7 @@ def surprise(
     return found
 
 
-def _carried(model: TextGenerator, tokens: Tensor, should_stop: Callable[[], bool]) -> Tensor:
+def _carried(model: nn.Module, tokens: Tensor, should_stop: Callable[[], bool]) -> Tensor:
     nats, state = [], None
     for first in range(0, len(tokens) - 1, CHUNK):
         if should_stop():
@@ -61,11 +58,11 @@ def _carried(model: TextGenerator, tokens: Tensor, should_stop: Callable[[], boo
     return torch.cat(nats)
 
 
-def _cold(model: TextGenerator, tokens: Tensor, window: int, should_stop: Callable[[], bool]) -> Tensor:
+def _cold(model: nn.Module, tokens: Tensor, window: int, should_stop: Callable[[], bool]) -> Tensor:
     """All whole windows side by side, a batch at a time, and what is left over."""
     whole = (len(tokens) - 1) // window
     rows = [tokens[i * window : (i + 1) * window + 1] for i in range(whole)]
-    batch, nats = max(1, 65_536 // window), []
+    batch, nats = max(1, 2048 // window), []
     for first in range(0, whole, batch):
         if should_stop():
             raise Interrupted(f"Stopped after {first * window:,} of {len(tokens):,} symbols.")
@@ -75,11 +72,8 @@ def _cold(model: TextGenerator, tokens: Tensor, window: int, should_stop: Callab
     return torch.cat(nats)
 
 
-def chunk(model: TextGenerator, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+def chunk(model: nn.Module, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
     """The nats of all columns but the first, tokens (B, T + 1) to (B, T) float64, and the state after them."""
-    nats = []
-    for now, following in zip(tokens[:, :-1].T, tokens[:, 1:].T, strict=True):
-        logits, state = model.step(now, state)
-        chances = logits.double().log_softmax(-1).cpu()
-        nats.append(-chances.gather(-1, following.unsqueeze(-1)).squeeze(-1))
-    return torch.stack(nats, 1), state
+    logits, state = model(tokens[:, :-1], state)  # (B, T, V)
+    log_chances = logits.double().log_softmax(-1).cpu()
+    return -log_chances.gather(-1, tokens[:, 1:].unsqueeze(-1)).squeeze(-1), state
