@@ -22,6 +22,7 @@ TOOLS = {"protocols", *GROUND}
 SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report"}
 RUN = {"training", "runs", "finish", "actions", "evaluation", "samples", "scores", "trained", "out"}
+RUN |= {"kinds", "written", "initial"}
 DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify"}
 BELOW_RUN = {"recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 
@@ -281,6 +282,8 @@ COVERED = {
     "evaluation": "test_cli.py",
     "files": "test_recovery.py",
     "finish": "test_cli.py",
+    "kinds": "test_text_runs.py",
+    "written": "test_text_runs.py",
     "out": "test_mistakes.py",
     "protocols": "test_architecture.py",
     "samples": "test_cli.py",

@@ -18,10 +18,10 @@ def test_versions_and_folders_are_those_of_this_process(monkeypatch, tmp_path):
 def test_data_is_listed_where_it_lies(monkeypatch, tmp_path):
     monkeypatch.setenv("REVERIE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("REVERIE_DATA", str(tmp_path))
-    assert "shakespeare" not in findings()["data here"].split(", ")
+    assert "tinyshakespeare" not in findings()["data here"].split(", ")
     (tmp_path / "shakespeare").mkdir()
     (tmp_path / "shakespeare" / "tinyshakespeare.txt").write_text("words")
-    assert "shakespeare" in findings()["data here"].split(", ")
+    assert "tinyshakespeare" in findings()["data here"].split(", ")
 
 
 def test_a_missing_extra_comes_with_the_line_that_installs_it(monkeypatch):

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from reverie.data.batches import Resident
+from reverie.data.batches import ImageStock, Resident
 from reverie.data.images import ImageSpec, Split
 from reverie.data.views import unit
 from reverie.distributions import unit_gaussian
@@ -75,10 +75,10 @@ class ToyRecurrent(nn.Module):
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         rows = batch.x.squeeze(1)
-        state = batch.state if batch.state is not None else rows.new_zeros(1, len(rows), 6)
-        hidden, state = self.cell(rows, state)
+        state = batch.state if batch.state is not None else rows.new_zeros(len(rows), 6)
+        hidden, state = self.cell(rows, state[None])
         error = (self.head(hidden[:, :-1]) - rows[:, 1:]).square().sum((1, 2))
-        return Loss(error, {}, state.detach())
+        return Loss(error, {}, state[0].detach())
 
 
 def pictures(n: int = 64, seed: int = 0) -> Split:
@@ -101,8 +101,8 @@ def plan_of(kind: str, **changes) -> Plan:
 
 def training_of(kind: str, folder, *, steps: int = 12, split: Split | None = None, **changes) -> Training:
     plan = plan_of(kind, **changes)
-    images = Resident(split or pictures(), "cpu")
-    job = Job(plan, images, steps, 0, torch.device("cpu"), "fp32", 1, World())
+    stock = ImageStock(Resident(split or pictures(), "cpu"), unit())
+    job = Job(plan, stock, steps, 0, torch.device("cpu"), "fp32", 1, World())
     return Training.of(job, folder / "checkpoints")
 
 

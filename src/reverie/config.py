@@ -22,11 +22,13 @@ HEADER = "# A Reverie run, resolved. Repeat it exactly with: reverie train --con
 def options(  # noqa: PLR0913 - what a person decides, one by one
     *,
     data: str | None = None,
+    text: str | None = None,
     size: str | None = None,
     channels: Literal["auto", "grey", "rgb", "rgba"] = "auto",
     minutes: Positive | None = None,
     epochs: Positive | None = None,
     steps: Count | None = None,
+    init: str | None = None,
     seed: Annotated[int, Range(low=0, high=2**62)] = 0,
     threads: Annotated[int, Range(low=0, high=512)] = 0,
     ranks: Annotated[int, Range(low=1, high=512)] = 1,
@@ -37,12 +39,14 @@ def options(  # noqa: PLR0913 - what a person decides, one by one
     """The options of every training.
 
     Args:
-        data: a name from the catalog, or the path of a folder, archive or array file.
+        data: a name from the catalog, or the path of a folder or file: of images, or of text for recipes of text.
+        text: the text itself, for recipes of text.
         size: images are cropped and resized to this height and width, as in 28x20.
         channels: grey, rgb or rgba; auto looks at the images.
         minutes: budget as time; the number of steps is measured at the start and written into config.toml.
         epochs: budget in passes over the data.
         steps: budget in updates.
+        init: start from the weights of this run, of the same recipe and arguments; a vocabulary grows by new symbols.
         seed: fixes all randomness.
         threads: processor threads; 0 takes the cores that are free.
         ranks: processes that train as one.

@@ -1,8 +1,9 @@
-"""Measuring a trained model on its test images: every figure with its protocol, into ``eval.json``."""
+"""Measuring a trained model on what it was not trained on: every figure with its protocol, into ``eval.json``."""
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,11 +16,13 @@ from reverie.files import read_json, write_json
 from reverie.metrics.batches import restored, told
 from reverie.metrics.density import evaluate_density
 from reverie.metrics.figures import Figure, comparable
+from reverie.metrics.language import evaluate_language, symbol_nats
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
 from reverie.protocols import Autoencoder, Density, LatentDensity
 from reverie.trained import Trained, spread
+from reverie.written import Written
 
 REFERENCES = 10_000  # training codes that neighbours are looked for among
 
@@ -30,14 +33,14 @@ def never() -> bool:
 
 
 def evaluate(
-    trained: Trained, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None
+    trained: Trained | Written, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None
 ) -> Result:
     """Measure everything that the model can be measured by, and write ``eval.json``.
 
     Args:
         trained: the model.
         k: importance samples for each image, for the bound of a latent-variable model.
-        n: so many test images, evenly spaced; all by default.
+        n: so many test images, evenly spaced, or so many symbols from the start of the held-out text; all by default.
         should_stop: asked between batches.
 
     Raises:
@@ -47,10 +50,17 @@ def evaluate(
         raise UsageError(f"--k: the number of importance samples must be at least 1; got {k}.")
     if n is not None and n < 1:
         raise UsageError(f"--n: the number of test images must be at least 1; got {n}.")
+    stop = should_stop or never
+    found = _of_text(trained, n, stop) if isinstance(trained, Written) else _of_images(trained, k, n, stop)
+    write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in found]})
+    return Result([trained.folder / "eval.json"], figures=found)
+
+
+def _of_images(trained: Trained, k: int, n: int | None, stop: Callable[[], bool]) -> list[Figure]:
     test = trained.images(None, n)
     protocol = _protocol(trained, len(test))
     figures: list[Figure] = []
-    x, stop = trained.view.still(test.pixels), should_stop or never
+    x = trained.view.still(test.pixels)
     if isinstance(trained.model, LatentDensity):
         label = trained.labels(test)
         figures += evaluate_likelihood(trained.model, x, protocol=protocol, label=label, k=k, should_stop=stop)
@@ -58,8 +68,27 @@ def evaluate(
         figures += evaluate_density(trained.model, x, protocol=protocol, should_stop=stop)
     if isinstance(trained.model, Autoencoder):
         figures += _codes(trained, trained.model, test, protocol)
-    write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in figures]})
-    return Result([trained.folder / "eval.json"], figures=figures)
+    return figures
+
+
+def _of_text(written: Written, n: int | None, stop: Callable[[], bool]) -> list[Figure]:
+    ids, protocol = _held_out(written, None if n is None else n + 1), _text_protocol(written)
+    return evaluate_language(written.model, ids, protocol=protocol, should_stop=stop)
+
+
+def _held_out(written: Written, n: int | None) -> Tensor:
+    """The first symbols of the validation part, int64."""
+    return torch.from_numpy(written.data.ids["valid"][:n].astype(np.int64))
+
+
+def _text_protocol(written: Written) -> dict[str, str | int | float]:
+    data = written.data
+    return {
+        "data": data.name,
+        "split": f"validation of {data.split}",
+        "symbols": f"{written.tokenizer.kind}, {len(written.tokenizer):,}",
+        "data_sha256": data.fingerprint()[:16],
+    }
 
 
 def _protocol(trained: Trained, n: int) -> dict[str, str | int | float]:
@@ -107,12 +136,15 @@ def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str
 
 
 @torch.no_grad()
-def watch(trained: Trained, items: int) -> dict[str, float]:
-    """What is looked at after each epoch, on test images, evenly spaced; the first figure is a loss.
+def watch(trained: Trained | Written, items: int) -> dict[str, float]:
+    """What is looked at after each epoch, on test images, evenly spaced, or on held-out text; the first is a loss.
 
-    The loss of a latent-variable model is the negative elbo at one draw an image; that of an exact density, the
-    negative log-likelihood; an autoencoder's, its squared error.
+    A text's is in nats per symbol, exact, over its first symbols with the state carried. The loss of a latent-variable
+    model is the negative elbo at one draw an image; that of an exact density, the negative log-likelihood; an
+    autoencoder's, its squared error.
     """
+    if isinstance(trained, Written):
+        return {"test_loss": float(symbol_nats(trained.model, _held_out(trained, items + 1)).mean())}
     split = trained.images(None, items)
     x, label, found = trained.view.still(split.pixels), trained.labels(split), []
     for first in range(0, len(x), 100):  # few enough for networks whose features are many times the image

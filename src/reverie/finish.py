@@ -2,42 +2,55 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from torch import nn
 
-from reverie.data import ImageData
+from reverie.data.corpus import TextData
 from reverie.engine.noise import ItemNoise
 from reverie.engine.plan import Plan
 from reverie.engine.turn import Job
 from reverie.evaluation import watch
+from reverie.kinds import Data
 from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.report import card, page, sheets
 from reverie.runs import Run
 from reverie.trained import Trained, codes_of
+from reverie.written import Written
 
 QUICK_K, QUICK_N = (
     50,
     1000,
 )  # of the evaluation that ends a run; `reverie evaluate` measures on all test images
+QUICK_TEXT = 120_000  # symbols of a text
 SHEETS = 40  # pictures of progress in a run, at most
 
 
-def on_epoch(run: Run, data: ImageData, plan: Plan, job: Job) -> Callable[[int, nn.Module], dict[str, float]]:
+def on_epoch(run: Run, data: Data, plan: Plan, job: Job) -> Callable[[int, nn.Module], dict[str, float]]:
     """What happens after each epoch: held-out figures, and a sheet that always shows the same noise."""
     epochs = max(1, job.steps // job.epoch_steps)
 
     def act(epoch: int, model: nn.Module) -> dict[str, float]:
-        trained = Trained(run.name, run.folder, model, plan.view, data, "")
+        trained = subject_of(run, model, plan, data)
         was_training = model.training
         model.eval()
         figures = watch(trained, plan.watch)
-        if epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs:
+        shown = epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs
+        if shown and isinstance(trained, Trained):
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
         model.train(was_training)
         return figures
 
     return act
+
+
+def subject_of(run: Run, model: nn.Module, plan: Plan, data: Data) -> Trained | Written:
+    """A model with its images or its text."""
+    if isinstance(data, TextData):
+        return Written(run.name, run.folder, model, data, plan.view.protocol, "")
+    view: Any = plan.view
+    return Trained(run.name, run.folder, model, view, data, "")
 
 
 def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:
@@ -61,12 +74,12 @@ def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:
     )
 
 
-def finish(run: Run, data: ImageData, say: Callable[[str], None]) -> None:
+def finish(run: Run, data: Data, say: Callable[[str], None]) -> None:
     """Measure quickly, draw the recipe's pictures, and write report and model card."""
     done = Run(run.folder)
     done.__dict__["data"] = replace(data)
     say("measuring and drawing ...")
-    done.evaluate(k=QUICK_K, n=QUICK_N)
+    done.evaluate(k=QUICK_K, n=QUICK_TEXT if run.is_text else QUICK_N)
     done.draw()
     write_pages(done)
 

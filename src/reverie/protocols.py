@@ -16,6 +16,7 @@ class Noise(Protocol):
 
     def normal(self, name: str, shape: tuple[int, ...]) -> Tensor: ...
     def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor: ...
+    def shared(self, name: str, shape: tuple[int, ...]) -> Tensor: ...  # uniform, without rows: the same for all
 
 
 class Batch(NamedTuple):
@@ -23,7 +24,7 @@ class Batch(NamedTuple):
 
     x: Tensor  # (B, ...) observations as the recipe's view makes them
     label: Tensor | None = None  # (B,) int64, where the data has classes
-    state: Any = None  # what the last turn carried over: a tensor, or a tuple of tensors (recurrent models)
+    state: Any = None  # what the last turn carried over: a tensor (B, ...) or a tuple of them (recurrent models)
     progress: float = 1.0  # how much of the budget is spent, 0 to 1: for weights that change in training
 
 
@@ -114,6 +115,6 @@ class Conditional(Protocol):
 
 @runtime_checkable
 class TextGenerator(Protocol):
-    """Predicts one symbol at a time."""
+    """Predicts one symbol at a time; called as a module, tokens (B, T), after each of many: logits (B, T, V), state."""
 
     def step(self, token: Tensor, state: Any) -> tuple[Tensor, Any]: ...  # logits (B, V), the next state

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,18 @@ from torch import nn
 
 from reverie import actions, config, recipes
 from reverie.actions import Result
-from reverie.data import ImageData, ImageSpec, load
+from reverie.data import ImageData
+from reverie.data.corpus import TextData
+from reverie.data.views import View
 from reverie.engine.checkpoint import newest
 from reverie.engine.machine import keep_freed_memory
 from reverie.engine.plan import Plan
 from reverie.errors import Interrupted, ReverieError, UsageError, suggest
 from reverie.evaluation import evaluate
 from reverie.files import read_json, write, write_json
+from reverie.kinds import Data, Spec, read, spec_of, takes_text
 from reverie.trained import Trained
+from reverie.written import Written
 
 RECORDED = {"status", "recipe", "data", "versions", "view"}
 
@@ -65,12 +69,15 @@ class Run:
         """The word to a person who stopped it."""
         return Interrupted(f"Stopped and saved. Go on with: reverie train --resume {self.folder}")
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a model of text; else of images."""
+        return takes_text(self.config["recipe"])
+
     @cached_property
-    def spec(self) -> ImageSpec:
-        """Shape and classes of the data, without reading it."""
-        data = self.record["data"]
-        channels, height, width = data["shape"]
-        return ImageSpec(data["name"], (channels, height, width), tuple(data["classes"]))
+    def spec(self) -> Spec:
+        """Shape and classes of images, or the vocabulary of text, without reading them."""
+        return spec_of(self.config["recipe"], self.record["data"], self.folder / "model")
 
     @cached_property
     def plan(self) -> Plan:
@@ -80,11 +87,11 @@ class Run:
         return plan
 
     @cached_property
-    def data(self) -> ImageData:
-        """The data it was trained on, read again, with fixed test bits."""
-        settings, view = self.config, self.plan.view
-        data = load(settings["data"], size=config.parse_size(settings["size"]), channels=settings["channels"])
-        return replace(data, train=view.fix(data.train, "train"), test=view.fix(data.test, "test"))
+    def data(self) -> Data:
+        """The data it was trained on, read again, as its view fixes it."""
+        settings = self.config
+        data: Data = self.plan.view.fixed(read(settings, settings["data"]))
+        return data
 
     @cached_property
     def model(self) -> nn.Module:
@@ -120,8 +127,27 @@ class Run:
 
     @cached_property
     def trained(self) -> Trained:
-        """The model with its data, as the actions take it."""
-        return Trained(self.name, self.folder, self.model, self.plan.view, self.data, self.config["data"])
+        """The model with its images, as the actions take it.
+
+        Raises:
+            UsageError: it is a model of text.
+        """
+        view, data = self.plan.view, self.data
+        if not isinstance(view, View) or not isinstance(data, ImageData):
+            raise UsageError(f"{self.name} is a model of text and has no images. It can: evaluate.")
+        return Trained(self.name, self.folder, self.model, view, data, self.config["data"])
+
+    @cached_property
+    def written(self) -> Written:
+        """The language model with its text.
+
+        Raises:
+            UsageError: it is a model of images.
+        """
+        data, view = self.data, self.plan.view
+        if not isinstance(data, TextData):
+            raise UsageError(f"{self.name} is a model of images and has no text. It can: sample, evaluate.")
+        return Written(self.name, self.folder, self.model, data, view.protocol, self.config["data"] or "")
 
     def sample(self, n: int = 64, **options: Any) -> Result:
         """Draw new images; see ``reverie.actions.sample``."""
@@ -153,7 +179,8 @@ class Run:
 
     def evaluate(self, *, k: int = 100, n: int | None = None, should_stop: Callable[[], bool] | None = None) -> Result:
         """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""
-        return evaluate(self.trained, k=k, n=n, should_stop=should_stop)
+        subject = self.written if isinstance(self.data, TextData) else self.trained
+        return evaluate(subject, k=k, n=n, should_stop=should_stop)
 
     def draw(self) -> list[Path]:
         """Draw the pictures that the recipe names, as it wants them."""
@@ -221,8 +248,7 @@ def _from_model_folder(folder: Path) -> nn.Module:
     """A model from its Hub-layout folder alone."""
     described = read_json(folder / "config.json")
     data = described["data"]
-    channels, height, width = data["shape"]
-    spec = ImageSpec(data["name"], (channels, height, width), tuple(data["classes"]))
+    spec = spec_of(described["recipe"], data, folder)
     settings = config.resolve(described["recipe"], described["arguments"])
     model = recipes.find(described["recipe"]).run(spec, **settings["arguments"]).model
     model.load_state_dict(_tensors(folder / "model.safetensors"))

@@ -183,9 +183,12 @@ def _conclude(run: "Run", as_json: bool) -> None:
         return
     if figures:
         print(plain(figures), end="\n\n")
+    if run.is_text:
+        print(f"{report}\nNext: reverie evaluate {run.folder}   (all held-out text)", flush=True)
+        return
     action = f"reverie sample {run.folder} --seed 1"
     if any("given" in figure["protocol"] for figure in figures):
-        action = f"reverie sample {run.folder} --label {quote(run.spec.classes[-1])}"
+        action = f"reverie sample {run.folder} --label {quote(run.record['data']['classes'][-1])}"
     elif (run.folder / "pictures" / "reconstructions.png").exists():
         action = f"reverie reconstruct {run.folder} your-image.png"
     print(f"{report}\nNext: reverie evaluate {run.folder}   (all test images)\n      {action}", flush=True)

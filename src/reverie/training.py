@@ -16,8 +16,6 @@ import torch
 import reverie
 from reverie import config as configuration
 from reverie import recipes
-from reverie.data import ImageData, load
-from reverie.data.batches import Resident
 from reverie.engine import machine
 from reverie.engine.checkpoint import newest
 from reverie.engine.loop import Report, Training, fit, restore, rounds_in
@@ -29,18 +27,27 @@ from reverie.engine.turn import Job
 from reverie.errors import DataError, Diverged, ReverieError, UsageError
 from reverie.files import write, write_json
 from reverie.finish import finish, on_epoch
+from reverie.initial import grown, take_over
+from reverie.kinds import Data, Spec, read
 from reverie.runs import Run, free_name, open_run, runs_folder
 
 ATTEMPTS = 5  # times that ranks are started when one is lost
-STAND_INS = {"mnist": "mnist-5k", "fashion-mnist": "mnist-5k", "cifar10": "shapes"}
+STAND_INS = {
+    "mnist": "mnist-5k",
+    "fashion-mnist": "mnist-5k",
+    "cifar10": "shapes",
+    "tinyshakespeare": "python-stdlib",
+    "ptb": "python-stdlib",
+    "wikitext-2": "python-stdlib",
+}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A configuration with what it needs: data with fixed test bits, and the recipe's plan."""
+    """A configuration with what it needs: data as the view fixes it, and the recipe's plan."""
 
     config: dict[str, Any]
-    data: ImageData
+    data: Data
     plan: Plan
 
 
@@ -90,37 +97,39 @@ def resume(run: str | Path, *, runs: str | Path | None = None, report: Report | 
     return go(open_run(run, runs).folder, report or Report())
 
 
-def prepare(config: dict[str, Any]) -> Prepared:
-    """Load the data and make the plan, and settle what was left to the machine."""
+def prepare(config: dict[str, Any], spec: Spec | None = None) -> Prepared:
+    """Load the data and make the plan, and settle what was left to the machine.
+
+    Args:
+        config: as ``config.resolve`` gives it.
+        spec: what the model of a run was built for; by default what the data says.
+    """
     module = recipes.find(config["recipe"])
     data = load_data(config, getattr(module, "DATA", None))
-    plan = build(config, data)
-    if plan.batch > len(data.train):
-        raise UsageError(
-            f"--batch {plan.batch} is more than the {len(data.train)} training images of {data.name}; "
-            f"give --batch {max(1, len(data.train) // 4)}, or more images."
-        )
+    plan = build(config, spec or grown(config["init"], data.spec))
+    data = plan.view.fixed(data)
+    plan.view.check(data, plan.batch)
     device = machine.pick_device(config["device"])
     threads = config["threads"] or machine.free_cores()
     bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and machine.has_fast_bf16(device))
-    config |= {"data": config["data"] or data.name, "device": device.type, "threads": threads}
+    asked = config["data"] or (data.name if config["text"] is None else None)
+    config |= {"data": asked, "device": device.type, "threads": threads}
     config |= {"precision": "bf16" if bf16 else "fp32"}
-    return Prepared(config, fixed(data, plan), plan)
+    return Prepared(config, data, plan)
 
 
-def load_data(config: Mapping[str, Any], usual: str | None) -> ImageData:
+def load_data(config: Mapping[str, Any], usual: str | None) -> Data:
     """The data of a run: the one asked for, else the recipe's usual one, else its offline stand-in."""
-    asked, size, channels = config["data"], configuration.parse_size(config["size"]), config["channels"]
-    if asked:
-        return load(asked, size=size, channels=channels)
+    if config["data"] or config["text"] is not None:
+        return read(config, config["data"])
     if usual is None:
         raise UsageError(f"The recipe {config['recipe']} names no usual data (DATA); give some with --data.")
     try:
-        return load(usual, size=size, channels=channels)
+        return read(config, usual)
     except DataError:
         if usual not in STAND_INS:
             raise
-        data = load(STAND_INS[usual], size=size, channels=channels)
+        data = read(config, STAND_INS[usual])
         print(
             f"{usual} is not here (reverie data fetch {usual}); {data.name} is taken instead.",
             file=sys.stderr,
@@ -128,16 +137,11 @@ def load_data(config: Mapping[str, Any], usual: str | None) -> ImageData:
         return data
 
 
-def fixed(data: ImageData, plan: Plan) -> ImageData:
-    """The data with what its view fixes once: the bits of the test images."""
-    return replace(data, train=plan.view.fix(data.train, "train"), test=plan.view.fix(data.test, "test"))
-
-
-def build(config: Mapping[str, Any], data: ImageData) -> Plan:
-    """The recipe's plan for this data, with weights that depend on the seed alone."""
+def build(config: Mapping[str, Any], spec: Spec) -> Plan:
+    """The recipe's plan for such data, with weights that depend on the seed alone."""
     with torch.random.fork_rng():
         torch.manual_seed(generator(config["seed"], "weights").initial_seed())
-        plan = recipes.find(config["recipe"]).run(data.spec, **config["arguments"])
+        plan = recipes.find(config["recipe"]).run(spec, **config["arguments"])
     if not isinstance(plan, Plan):
         raise UsageError(f"The recipe {config['recipe']} must return a Plan; it returned {type(plan).__name__}.")
     return plan
@@ -160,21 +164,15 @@ def create(prepared: Prepared, name: str | None, runs: Path) -> Path:
             "torch": torch.__version__,
             "python": sys.version.split()[0],
         },
-        "data": {
-            "name": data.name,
-            "split": data.split,
-            "fingerprint": data.fingerprint(),
-            "shape": list(data.spec.shape),
-            "classes": list(data.classes),
-            "train": len(data.train),
-            "test": len(data.test),
-        },
+        "data": data.record(),
         "view": prepared.plan.view.protocol,
         "parameters": count,
         "seed": config["seed"],
         "seconds": 0.0,
         "reason": "",
     }
+    for name, content in data.companions().items():
+        write_json(folder / "model" / name, content)
     write_json(folder / "run.json", record)
     write(folder / "config.toml", configuration.to_toml(config, folder / "config.toml"))
     return folder
@@ -185,7 +183,7 @@ def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
     run = Run(folder)
     if run.config["ranks"] > 1 and "WORLD_SIZE" not in os.environ:
         return _launch(run, report)
-    prepared = prepared or prepare(run.config)
+    prepared = prepared or prepare(run.config, run.spec)
     _check_same(run, prepared, report)
     machine.keep_freed_memory()
     device = torch.device(prepared.config["device"])
@@ -234,6 +232,8 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
     job, training = _settle_budget(run, prepared, training, report)
     if checkpoint:
         restore(training, checkpoint)
+    elif prepared.config["init"]:
+        take_over(prepared.config["init"], training, prepared.data.spec)
     if ranks.first:
         run.update(status="running", steps=job.steps, starts=run.record.get("starts", 0) + 1)
     tell = replace(report, on_epoch=on_epoch(run, prepared.data, prepared.plan, job))
@@ -253,9 +253,9 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
 def _job(prepared: Prepared, ranks: World) -> Job:
     config, data, plan = prepared.config, prepared.data, prepared.plan
     device = torch.device(config["device"])
-    images = Resident(data.train, device)
+    stock = plan.view.stock(data, device)
     threads = max(1, config["threads"] // ranks.size)
-    job = Job(plan, images, 1, config["seed"], device, config["precision"], threads, ranks)
+    job = Job(plan, stock, 1, config["seed"], device, config["precision"], threads, ranks)
     job.model.to(device)
     steps = config["steps"] or round((config["epochs"] or plan.epochs) * job.epoch_steps)
     return replace(job, steps=max(1, steps))

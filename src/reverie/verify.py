@@ -7,12 +7,12 @@ from typing import Any
 from torch import nn
 
 from reverie import config, recipes
-from reverie.data.images import Split
+from reverie.data.images import ImageData, Split
 from reverie.data.views import View
 from reverie.errors import DataError, ReverieError, UsageError, suggest
 from reverie.runs import Run, open_run
 from reverie.trained import spread
-from reverie.training import build, fixed, load_data
+from reverie.training import build, load_data
 from reverie.verification import machine, mathematics, model
 from reverie.verification.findings import Finding
 from reverie.verification.model import Subject
@@ -82,10 +82,12 @@ def _run(target: str, runs: Path | None) -> Run:
 def _of_recipe(name: str, data: str | None, size: str | None) -> Subject:
     settings = config.resolve(name, {"data": data, "size": size})
     images = load_data(settings, getattr(recipes.find(name), "DATA", None))
-    plan = build(settings, images)
+    plan = build(settings, images.spec)
     if not isinstance(plan.model, nn.Module):
         raise UsageError(f"The model of {name} must be an nn.Module; it is a {type(plan.model).__name__}.")
-    return _subject(plan.model, plan.view, fixed(images, plan).test)
+    if not isinstance(plan.view, View) or not isinstance(images, ImageData):
+        raise UsageError(f"verify is for models of images; {name} is a recipe of text.")
+    return _subject(plan.model, plan.view, plan.view.fixed(images).test)
 
 
 def _subject(module: nn.Module, view: View, split: Split) -> Subject:

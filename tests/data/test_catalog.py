@@ -112,16 +112,16 @@ def test_a_file_is_fetched_held_against_its_hash_and_then_found(elsewhere, monke
         url = f"http://127.0.0.1:{server.server_port}/input.txt"
         for sha256, good in (("0" * 64, False), (hashlib.sha256(b"to be or not to be").hexdigest(), True)):
             remote = Remote(url, sha256, "shakespeare/tinyshakespeare.txt")
-            monkeypatch.setitem(CATALOG, "shakespeare", replace(CATALOG["shakespeare"], remotes=(remote,)))
+            monkeypatch.setitem(CATALOG, "tinyshakespeare", replace(CATALOG["tinyshakespeare"], remotes=(remote,)))
             if good:
-                assert fetch("shakespeare") == elsewhere / "cache/shakespeare/tinyshakespeare.txt"
+                assert fetch("tinyshakespeare") == elsewhere / "cache/shakespeare/tinyshakespeare.txt"
             else:
                 with pytest.raises(DataError, match="gave a file with another sha256"):
-                    fetch("shakespeare")
-                assert availability(CATALOG["shakespeare"]) == "to fetch"
+                    fetch("tinyshakespeare")
+                assert availability(CATALOG["tinyshakespeare"]) == "to fetch"
         server.shutdown()
-    assert fetch("shakespeare", offline=True).exists()
-    assert read_parts("shakespeare") == {"all": "to be or not to be"}
+    assert fetch("tinyshakespeare", offline=True).exists()
+    assert read_parts("tinyshakespeare") == {"all": "to be or not to be"}
 
 
 @pytest.mark.parametrize(

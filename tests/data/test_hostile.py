@@ -89,7 +89,7 @@ TABLE = {
     "a folder of text": ({"a.txt": b"hello"}, "is text, and an image recipe wants images"),
     "a text": ({"one": ("a.txt", b"hello")}, "is text, and an image recipe wants images"),
     "a gzipped text": ({"one": ("a.txt.gz", gzip.compress(b"hello"))}, "is text"),
-    "a named text": ("shakespeare", "is text, and an image recipe wants images"),
+    "a named text": ("tinyshakespeare", "is text, and an image recipe wants images"),
     "one image": ({"a.png": png()}, "1 image; at least 2"),
     "a picture": ({"one": ("a.png", png())}, "one image; give a folder"),
     "different sizes": (

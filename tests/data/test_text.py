@@ -67,8 +67,8 @@ def test_what_is_no_text_is_refused(tmp_path, file, words):
 def test_names_of_images_and_wrong_names_are_refused(tmp_path):
     with pytest.raises(DataError, match="set of images, and a language recipe wants text"):
         read_text("mnist")
-    with pytest.raises(DataError, match='Did you mean "shakespeare"'):
-        read_text("shakespear")
+    with pytest.raises(DataError, match='Did you mean "tinyshakespeare"'):
+        read_text("tinyshakespear")
     with pytest.raises(DataError, match="holds no text"):
         read_text(tmp_path)
 

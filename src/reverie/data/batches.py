@@ -4,6 +4,8 @@ Nothing here has a state that a checkpoint would have to keep: step 1,000 of a r
 that step 1,000 of an uninterrupted run saw.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from reverie.data.images import Split
 from reverie.errors import UsageError
+from reverie.protocols import Batch, Noise
 
 
 def order(n: int, seed: int, epoch: int) -> Tensor:
@@ -65,3 +68,29 @@ class Resident:
         there = indices.to(self.pixels.device, non_blocking=True)
         labels = None if self.labels is None else self.labels.index_select(0, there)
         return self.pixels.index_select(0, there), labels
+
+
+@dataclass(frozen=True)
+class ImageStock:
+    """Images on a device, taken in a new order each epoch.
+
+    Args:
+        images: the training images.
+        observe: how pixels, uint8 (B, C, H, W), become what the model sees.
+    """
+
+    images: Resident
+    observe: Callable[[Tensor, Noise], Tensor]
+
+    def turns(self, batch: int) -> int:
+        """Full batches in an epoch."""
+        return len(self.images) // batch
+
+    def take(self, turn: int, batch: int, rows: range, seed: int, noise: Noise) -> Batch:
+        """Those rows of the batch that ``indices`` names for a turn."""
+        pixels, label = self.images.take(indices(len(self.images), batch, turn, seed)[rows.start : rows.stop])
+        return Batch(self.observe(pixels, noise), label)
+
+    def continues(self, turn: int, batch: int) -> bool:
+        """Always: images have no order, and a model that carries a state keeps it."""
+        return True

@@ -179,7 +179,7 @@ CATALOG: dict[str, Entry] = {
             "every 10th image is test, by position",
         ),
         Entry(
-            "shakespeare",
+            "tinyshakespeare",
             "text",
             "1.1 million characters of Shakespeare's plays",
             "public domain",

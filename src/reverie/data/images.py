@@ -1,8 +1,10 @@
 """Images: ``load`` reads any source into uint8 tensors, split into training and test images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +34,12 @@ class ImageSpec:
         """The numbers in one image, C * H * W."""
         channels, height, width = self.shape
         return channels * height * width
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "ImageSpec":
+        """The name, shape and classes that ``ImageData.record`` gave."""
+        channels, height, width = record["shape"]
+        return cls(record["name"], (channels, height, width), tuple(record["classes"]))
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,22 @@ class ImageData:
                 if tensor is not None:
                     digest.update(tensor.contiguous().numpy(force=True).data)
         return digest.hexdigest()
+
+    def record(self) -> dict[str, Any]:
+        """What a run's record says of the images."""
+        return {
+            "name": self.name,
+            "split": self.split,
+            "fingerprint": self.fingerprint(),
+            "shape": list(self.spec.shape),
+            "classes": list(self.classes),
+            "train": len(self.train),
+            "test": len(self.test),
+        }
+
+    def companions(self) -> dict[str, Any]:
+        """What lies beside the weights, by file: nothing."""
+        return {}
 
 
 def load(source: str | Path, *, size: Size | None = None, channels: Channels = "auto") -> ImageData:

@@ -1,7 +1,11 @@
-"""Texts: a source of text becomes a string, or one string for each part where the source has parts."""
+"""Texts: a source of text becomes UTF-8, whole or one text for each part where the source has parts.
+
+A text is kept as its bytes and decoded in pieces: as a string, one emoji would make it four times as large.
+"""
 
 import json
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 from reverie.data.catalog import CATALOG, Entry, located
@@ -11,6 +15,7 @@ from reverie.errors import DataError, suggest
 
 _PARTS = ("train", "valid", "test")
 _SUFFIXES = (".txt", ".txt.gz", ".text", ".md", ".jsonl", ".jsonl.gz")
+_PIECE = 2**20  # bytes that are decoded at once
 _STDLIB_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
 
 
@@ -24,9 +29,14 @@ def read_text(source: str | Path) -> str:
 
 
 def read_parts(source: str | Path) -> dict[str, str]:
+    """Read a text as strings by its parts; see ``read_utf8``."""
+    return {part: data.decode() for part, data in read_utf8(source).items()}
+
+
+def read_utf8(source: str | Path) -> dict[str, bytes]:
     """Read a text by its parts: ``train``, ``valid`` and ``test`` where the source has them, else ``all``.
 
-    Accepted are a name of the catalog (``shakespeare``, ``ptb``, ``wikitext-2``, ``python-stdlib``),
+    Accepted are a name of the catalog (``tinyshakespeare``, ``ptb``, ``wikitext-2``, ``python-stdlib``),
     ``.txt`` and ``.jsonl`` files (the field ``text`` of each line), either gzipped or not, and folders of
     them.
 
@@ -35,7 +45,7 @@ def read_parts(source: str | Path) -> dict[str, str]:
     """
     entry = CATALOG.get(source) if isinstance(source, str) else None
     if entry and entry.name == "python-stdlib":
-        return {"all": _python_stdlib()}
+        return {"all": _python_stdlib().encode()}
     path = _located_text(entry) if entry else Path(source).expanduser()
     if "\0" in str(path) or not path.exists():
         names = [e.name for e in CATALOG.values() if e.kind == "text"]
@@ -52,7 +62,7 @@ def _located_text(entry: Entry) -> Path:
     return located(entry)
 
 
-def _read_folder(folder: Path) -> dict[str, str]:
+def _read_folder(folder: Path) -> dict[str, bytes]:
     files = sorted((f for f in folder.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
     files = [f for f in files if not hidden(f.name)]
     parts = {part: f for part in _PARTS for f in files if part in f.name.lower().split(".")}
@@ -60,23 +70,40 @@ def _read_folder(folder: Path) -> dict[str, str]:
         return {part: _read_one(file) for part, file in parts.items()}
     if not files:
         raise DataError(f"{folder} holds no text; accepted are {', '.join(_SUFFIXES)}.")
-    return {"all": "\n".join(_read_one(file) for file in files)}
+    return {"all": b"\n".join(_read_one(file) for file in files)}
 
 
-def _read_one(path: Path) -> str:
+def _read_one(path: Path) -> bytes:
     what = printable(str(path))
     data = read_file(path, TEXT_LIMIT)
     data = gunzip(data, what, TEXT_LIMIT) if data[:2] == b"\x1f\x8b" else data
-    text = decode_text(data, what)
+    data = check_utf8(data, what)
     if path.name.lower().endswith((".jsonl", ".jsonl.gz")):
-        text = _fields(text, what)
-    if not text.strip():
+        data = _fields(data.decode(), what).encode()
+    if not data or data.isspace():
         raise DataError(f"{what} is empty: it holds no text.")
-    return text
+    return data
+
+
+def pieces(data: bytes) -> Iterator[str]:
+    """Decode UTF-8 about a megabyte at a time, up to the end of a line, else of a word, else of a character."""
+    start = 0
+    while start < len(data):
+        end = min(start + _PIECE, len(data))
+        if end < len(data):
+            cut = data.rfind(b"\n", start, end) + 1 or data.rfind(b" ", start, end) + 1
+            end = cut or next((e for e in range(end, max(start, end - 4), -1) if data[e] & 0xC0 != 0x80), end)
+        yield data[start:end].decode()
+        start = end
 
 
 def decode_text(data: bytes, what: str) -> str:
-    """Decode UTF-8, with or without a byte-order mark.
+    """Decode UTF-8; see ``check_utf8``."""
+    return check_utf8(data, what).decode()
+
+
+def check_utf8(data: bytes, what: str) -> bytes:
+    """Return UTF-8 without its byte-order mark.
 
     Raises:
         DataError: the bytes are no text, or text in another encoding; the message says where.
@@ -85,14 +112,18 @@ def decode_text(data: bytes, what: str) -> str:
         raise DataError(f"{what} is UTF-16; save it as UTF-8: iconv -f UTF-16 -t UTF-8 {what}")
     if b"\0" in data:
         raise DataError(f"{what} is binary, not text: it holds a zero byte at {data.index(0)}.")
+    done = 0
     try:
-        return data.decode("utf-8-sig")
+        for piece in pieces(data):
+            done += len(piece.encode())
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        place = done + error.start
+        line = data.count(b"\n", 0, place) + 1
         raise DataError(
-            f"{what} is not UTF-8: byte {data[error.start]:#04x} in line {line} (at {error.start}). "
+            f"{what} is not UTF-8: byte {data[place]:#04x} in line {line} (at {place}). "
             f"If it is an older text, convert it: iconv -f LATIN1 -t UTF-8 {what}"
         ) from error
+    return data.removeprefix(b"\xef\xbb\xbf")
 
 
 def _fields(text: str, what: str) -> str:

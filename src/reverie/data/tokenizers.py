@@ -237,6 +237,17 @@ def build(kind: Kind, texts: Iterable[str], most: int = 0) -> Tokenizer:
     return tokenizer
 
 
+def grow(tokenizer: Tokenizer, texts: Iterable[str]) -> Tokenizer:
+    """The same vocabulary with the new characters or words of texts after it; bytes and pairs have all there is."""
+    if isinstance(tokenizer, Characters):
+        known = set(tokenizer.characters)
+        return Characters([*tokenizer.characters, *(c for c in Characters.of(texts).characters if c not in known)])
+    if isinstance(tokenizer, Words):
+        known = set(tokenizer.words)
+        return Words([*tokenizer.words, *(word for word in Words.of(texts).words if word not in known)])
+    return tokenizer
+
+
 def from_json(stored: Mapping[str, Any]) -> Tokenizer:
     """A tokenizer from what ``to_json`` gave.
 

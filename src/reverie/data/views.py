@@ -10,7 +10,7 @@ view                    x                               for
 ======================  ==============================  =====================================
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
 from typing import Literal
 
@@ -18,7 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reverie.data.images import Split
+from reverie.data.batches import ImageStock, Resident
+from reverie.data.images import ImageData, Split
+from reverie.errors import UsageError
 from reverie.protocols import Noise
 
 BITS_SEED = 0  # of every fixed draw, so that figures of different runs are of the same bits
@@ -60,6 +62,22 @@ class View:
             return split
         ink = split.pixels >= 128 if self.mode == "threshold" else _fixed_draw(split.pixels, part)
         return Split(ink.to(torch.uint8) * 255, split.labels)
+
+    def fixed(self, data: ImageData) -> ImageData:
+        """Return the data with the bits that stay fixed; see ``fix``."""
+        return replace(data, train=self.fix(data.train, "train"), test=self.fix(data.test, "test"))
+
+    def check(self, data: ImageData, batch: int) -> None:
+        """Refuse a batch of more images than there are."""
+        if batch > len(data.train):
+            raise UsageError(
+                f"--batch {batch} is more than the {len(data.train)} training images of {data.name}; "
+                f"give --batch {max(1, len(data.train) // 4)}, or more images."
+            )
+
+    def stock(self, data: ImageData, device: torch.device | str) -> ImageStock:
+        """Return the training images on a device."""
+        return ImageStock(Resident(data.train, device), self)
 
     def __call__(self, pixels: Tensor, noise: Noise) -> Tensor:
         """Return x, float32, for training; only dynamic bits draw, x ~ Bernoulli(pixel / 255)."""

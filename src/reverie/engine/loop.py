@@ -37,6 +37,7 @@ class State:
     skipped: int = 0
     best_step: int | None = None
     best_value: float | None = None
+    lowest: float | None = None  # of the watched loss, over all epochs
 
 
 @dataclass(frozen=True)
@@ -90,20 +91,25 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
     if training.average is not None:
         training.average.load_state_dict(checkpoint.tensors["ema"])
     _restore_optimizers(training.learners, checkpoint.tensors["optimizer"])
-    training.carried = _unflatten(checkpoint.tensors.get("carried", {}))
+    training.carried = _unflatten(checkpoint.tensors.get("carried", {}), training.job.device)
     training.state = State(**checkpoint.state)
 
 
 def _flatten(carried: Mapping[str, Any]) -> dict[str, Tensor]:
-    tuples = {name: value if isinstance(value, tuple) else (value,) for name, value in carried.items()}
-    return {f"{name}/{i}": tensor for name, values in tuples.items() for i, tensor in enumerate(values)}
+    """A tensor by its player's name, and each of a tuple by name and place."""
+    flat = {name: value for name, value in carried.items() if isinstance(value, Tensor)}
+    tuples = {name: value for name, value in carried.items() if isinstance(value, tuple)}
+    return flat | {f"{name}/{i}": tensor for name, values in tuples.items() for i, tensor in enumerate(values)}
 
 
-def _unflatten(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    groups: dict[str, list[Tensor]] = {}
-    for key in sorted(tensors):
-        groups.setdefault(key.rsplit("/", 1)[0], []).append(tensors[key])
-    return {name: values[0] if len(values) == 1 else tuple(values) for name, values in groups.items()}
+def _unflatten(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Any]:
+    there = {key: tensor.to(device) for key, tensor in tensors.items()}
+    names = dict.fromkeys(key.partition("/")[0] for key in there)
+    counts = {name: sum(key.startswith(f"{name}/") for key in there) for name in names}
+    return {
+        name: tuple(there[f"{name}/{i}"] for i in range(count)) if count else there[name]
+        for name, count in counts.items()
+    }
 
 
 def _optimizer_tensors(learners: Mapping[str, Learner]) -> dict[str, Tensor]:
@@ -167,6 +173,8 @@ def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> 
             _log(training, logs, report)
         epoch_ends = state.step % job.epoch_steps == 0
         value = _epoch(training, report) if epoch_ends else None
+        if epoch_ends and job.plan.anneal < 1:
+            _anneal(training, value)
         if _save_due(state, save_every, time.monotonic() - saved_at, epoch_ends):
             save(training, value)
             saved_at = time.monotonic()
@@ -237,7 +245,7 @@ def _log(training: Training, logs: Mapping[str, Tensor], report: Report) -> None
 
 
 def _epoch(training: Training, report: Report) -> float | None:
-    """Measure on held-out images; the first figure, a loss, is what makes a checkpoint the best."""
+    """Measure on held-out data; the first figure, a loss, is what makes a checkpoint the best."""
     job, state = training.job, training.state
     if not job.world.first:
         return None
@@ -249,6 +257,15 @@ def _epoch(training: Training, report: Report) -> float | None:
     append_line(training.folder.parent / "metrics.jsonl", row)
     report.on_measured(state.step // job.epoch_steps, figures)
     return next(iter(figures.values()))
+
+
+def _anneal(training: Training, value: float | None) -> None:
+    """Lower the rates after an epoch that was no better than the best; the first rank says what was measured."""
+    state, world = training.state, training.job.world
+    seen = world.sum_(torch.tensor(value or 0.0, dtype=torch.float64)).item()
+    if state.lowest is not None and not seen < state.lowest:
+        state.rate *= training.job.plan.anneal
+    state.lowest = seen if state.lowest is None else min(seen, state.lowest)
 
 
 def _save_due(state: State, every: int, waited: float, epoch_ends: bool) -> bool:

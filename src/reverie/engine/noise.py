@@ -49,6 +49,11 @@ class StepNoise:
         """Uniform numbers in [0, 1) of the given shape, (B, ...)."""
         return self._rows(torch.rand, name, shape)
 
+    def shared(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Uniform numbers in [0, 1) of the given shape, the same for all rows and ranks."""
+        source = generator(*self.key, name, device=self.device)
+        return torch.rand(shape, generator=source, device=self.device)
+
     def _rows(self, draw: Callable[..., Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
         # A share may hold several rows per example (two crops, B x K draws flattened): the ratio is kept.
         source = generator(*self.key, name, device=self.device)
@@ -83,6 +88,10 @@ class ItemNoise:
     def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """Uniform numbers in [0, 1) of the given shape, (B, ...) or (B, K, ...)."""
         return self._rows(torch.rand, name, shape)
+
+    def shared(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Uniform numbers in [0, 1) of the given shape, the same for all items."""
+        return torch.rand(shape, generator=generator(*self.key, name))
 
     def _rows(self, draw: Callable[..., Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
         if shape[0] != len(self.items):

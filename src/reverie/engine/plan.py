@@ -3,15 +3,51 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import cos, pi
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from reverie.data.views import View
-from reverie.protocols import Trainable
+from reverie.protocols import Batch, Noise, Trainable
 
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+class Stock(Protocol):
+    """Examples on a device, by turns: what a turn sees is a pure function of its number, the batch and the seed."""
+
+    def turns(self, batch: int) -> int:
+        """Turns in one pass over the data."""
+        ...
+
+    def take(self, turn: int, batch: int, rows: range, seed: int, noise: Noise) -> Batch:
+        """Those rows of a turn's batch."""
+        ...
+
+    def continues(self, turn: int, batch: int) -> bool:
+        """Whether the state that the last turn left belongs to this one."""
+        ...
+
+
+class View(Protocol):
+    """How data becomes what the model sees."""
+
+    @property
+    def protocol(self) -> str:
+        """The view in words, for the protocol of a figure."""
+        ...
+
+    def fixed(self, data: Any) -> Any:
+        """The data with all that is decided once, before training."""
+        ...
+
+    def check(self, data: Any, batch: int) -> None:
+        """Refuse data that does not fill a batch."""
+        ...
+
+    def stock(self, data: Any, device: torch.device | str) -> Stock:
+        """The training part on a device."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -20,14 +56,15 @@ class Plan:
 
     Args:
         model: what is trained.
-        view: how 8-bit pixels become the model's observations.
+        view: how the data becomes the model's observations.
         optimizers: for each player, a function from its parameters to an optimizer; its rates are the peak rates.
         batch: examples a turn, over all ranks.
         epochs: the budget if the person names none.
         schedule: factor on every rate as a function of progress from 0 to 1.
         ema: decay a step of the exponential moving average of the weights, 0 for none.
         clip: largest norm of a player's gradient, 0 for no limit.
-        watch: how many test images are measured after each epoch.
+        anneal: factor on all rates after an epoch whose watched loss is not below the lowest before; 1 for none.
+        watch: how many test images, or symbols of held-out text, are measured after each epoch.
         pictures: what is drawn when training ends, by the name of a picture and its arguments.
     """
 
@@ -39,6 +76,7 @@ class Plan:
     schedule: Callable[[float], float] = lambda progress: 1.0
     ema: float = 0.0
     clip: float = 0.0
+    anneal: float = 1.0
     watch: int = 2000
     pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -58,5 +96,22 @@ def cosine(warmup: float = 0.02, end: float = 0.05) -> Callable[[float], float]:
         if progress < warmup:
             return (progress + 0.02 * warmup) / (1.02 * warmup)
         return end + (1 - end) * (1 + cos(pi * (progress - warmup) / (1 - warmup))) / 2
+
+    return factor
+
+
+def linear(warmup: float = 0.01, end: float = 0.0) -> Callable[[float], float]:
+    """A rise over the first ``warmup`` of the budget, then a straight line down to ``end``.
+
+    Example:
+        >>> rate = linear(warmup=0.5)
+        >>> rate(0.5), rate(0.75), rate(1.0)
+        (1.0, 0.5, 0.0)
+    """
+
+    def factor(progress: float) -> float:
+        if progress < warmup:
+            return (progress + 0.02 * warmup) / (1.02 * warmup)
+        return end + (1 - end) * (1 - progress) / (1 - warmup)
 
     return factor

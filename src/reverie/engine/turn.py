@@ -4,18 +4,16 @@ The batch of a turn is shared out over ranks. Shares add up their sums of losses
 that uneven shares weigh what they hold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from reverie.data.batches import Resident, indices
 from reverie.engine.noise import StepNoise, generator
-from reverie.engine.plan import Plan
+from reverie.engine.plan import Plan, Stock
 from reverie.engine.ranks import World
-from reverie.protocols import Batch
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Job:
     """A plan on a machine: everything a turn depends on, beside the weights."""
 
     plan: Plan
-    images: Resident
+    stock: Stock
     steps: int
     seed: int
     device: torch.device
@@ -42,11 +40,11 @@ class Job:
     @property
     def epoch_steps(self) -> int:
         """Rounds in one pass over the data."""
-        return max(1, len(self.images) // self.plan.batch // max(self.plan.model.turns.values()))
+        return max(1, self.stock.turns(self.plan.batch) // max(self.plan.model.turns.values()))
 
 
 class Share(NamedTuple):
-    """What one rank computed: sums over its rows, divided by the size of the whole batch."""
+    """What one rank computed: sums over its rows, divided by the size of the whole batch; the state of all rows."""
 
     gradients: list[Tensor]
     logs: dict[str, Tensor]
@@ -89,11 +87,8 @@ class Learner:
 
 def gradients(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> Share:
     """The gradient of the mean loss over the global batch, and the means of what was logged."""
-    first, last = job.world.share(job.plan.batch)
     _seed_stray_randomness(job, turn)
-    position = turn.step * max(job.plan.model.turns.values()) + turn.number
-    rows = indices(len(job.images), job.plan.batch, position, job.seed)
-    return _over_ranks(job.world, _share(job, turn, rows[first:last], parameters, state))
+    return _over_ranks(job, _share(job, turn, parameters, state))
 
 
 def _seed_stray_randomness(job: Job, turn: Turn) -> None:
@@ -102,13 +97,16 @@ def _seed_stray_randomness(job: Job, turn: Turn) -> None:
     torch.default_generator.manual_seed(generator(job.seed, "stray", *turn, job.world.rank).initial_seed())
 
 
-def _share(job: Job, turn: Turn, rows: Tensor, parameters: list[nn.Parameter], state: Any) -> Share:
+def _share(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> Share:
     plan, total = job.plan, job.plan.batch
-    noise = StepNoise((job.seed, *turn), job.world.share(total)[0], total, job.device)
-    pixels, label = job.images.take(rows)
+    rows = range(*job.world.share(total))
+    noise = StepNoise((job.seed, *turn), rows.start, total, job.device)
+    number = turn.step * max(plan.model.turns.values()) + turn.number
+    carried = _rows(state, rows) if job.stock.continues(number, total) else None
     with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision == "bf16", cache_enabled=False):
-        x = plan.view(pixels, noise)
-        loss = plan.model.loss(turn.player, Batch(x, label, state, min(1.0, turn.step / job.steps)), noise)
+        batch = job.stock.take(number, total, rows, job.seed, noise)
+        batch = batch._replace(state=carried, progress=min(1.0, turn.step / job.steps))
+        loss = plan.model.loss(turn.player, batch, noise)
         mean = loss.value.float().sum() / total
     found = torch.autograd.grad(mean, parameters, allow_unused=True)
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
@@ -119,16 +117,39 @@ def _share(job: Job, turn: Turn, rows: Tensor, parameters: list[nn.Parameter], s
     return Share(filled, sums, loss.state)
 
 
-def _over_ranks(world: World, share: Share) -> Share:
-    """Add shares up over ranks: one flat tensor, one collective."""
-    if world.size == 1:
+def _rows(state: Any, rows: range) -> Any:
+    """The rows of a state that a rank holds."""
+    return on_each(state, lambda tensor: tensor[rows.start : rows.stop])
+
+
+def on_each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A carried state (a tensor, a tuple of tensors, or None) with each tensor changed."""
+    if isinstance(state, tuple):
+        return tuple(change(tensor) for tensor in state)
+    return None if state is None else change(state)
+
+
+def _over_ranks(job: Job, share: Share) -> Share:
+    """Add shares up over ranks, and bring the rows of the state together: one flat tensor, one collective."""
+    if job.world.size == 1:
         return share
-    names = list(share.logs)
-    parts = [*share.gradients, *(share.logs[name].reshape(1) for name in names)]
-    flat = world.sum_(torch.cat([part.reshape(-1) for part in parts]))
+    names, rows = list(share.logs), range(*job.world.share(job.plan.batch))
+    whole: list[Tensor] = []
+
+    def spread(tensor: Tensor) -> Tensor:
+        padded = tensor.new_zeros((job.plan.batch, *tensor.shape[1:]))
+        padded[rows.start : rows.stop] = tensor
+        whole.append(padded)
+        return padded
+
+    state = on_each(share.state, spread)
+    parts = [*share.gradients, *(share.logs[name].reshape(1) for name in names), *whole]
+    flat = job.world.sum_(torch.cat([part.reshape(-1) for part in parts]))
     pieces = [p.view_as(part) for p, part in zip(torch.split(flat, [p.numel() for p in parts]), parts, strict=True)]
-    count = len(share.gradients)
-    return Share(pieces[:count], {n: p[0] for n, p in zip(names, pieces[count:], strict=True)}, share.state)
+    count, last = len(share.gradients), len(share.gradients) + len(names)
+    found = iter(pieces[last:])
+    logs = {n: p[0] for n, p in zip(names, pieces[count:last], strict=True)}
+    return Share(pieces[:count], logs, on_each(state, lambda _: next(found)))
 
 
 def apply(job: Job, learner: Learner, share: Share, factor: float) -> bool:

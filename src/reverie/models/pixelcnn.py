@@ -129,6 +129,10 @@ class _Pixel:
         """Uniform numbers, (B, ..., 1, 1)."""
         return self._at(self.whole.uniform(name, (*shape[:-2], *self.size)))
 
+    def shared(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Uniform numbers that are the same for all rows and pixels."""
+        return self.whole.shared(name, shape)
+
     def _at(self, drawn: Tensor) -> Tensor:
         i, j = self.place
         return drawn[..., i : i + 1, j : j + 1]

@@ -97,3 +97,8 @@ def rmsprop(rate: float) -> Optimizer:
 def adamax(rate: float) -> Optimizer:
     """Adamax, Adam with the largest gradient in place of the mean square (Kingma and Ba 2015, arXiv:1412.6980)."""
     return partial(torch.optim.Adamax, lr=rate, foreach=True)
+
+
+def adamw(rate: float, decay: float, betas: tuple[float, float] = (0.9, 0.99)) -> Optimizer:
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101) in one fused kernel."""
+    return partial(torch.optim.AdamW, lr=rate, betas=betas, weight_decay=decay, fused=True)

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from reverie.data.batches import Resident
+from reverie.data.batches import ImageStock, Resident
 from reverie.data.images import Split
 from reverie.data.views import unit
 from reverie.distributions import unit_gaussian
@@ -85,8 +85,9 @@ def _trained(model: VAE, device: torch.device, precision: str, steps: int = 10) 
     """All weights after some steps, in one vector."""
     pixels = torch.randint(0, 256, (64, 1, 8, 8), generator=generator("verify", "pixels"), dtype=torch.uint8)
     optimizer = partial(torch.optim.Adam, lr=1e-2)
-    plan = Plan(model=model.to(device), view=unit(), optimizers={"vae": optimizer}, batch=32, epochs=1)
-    job = Job(plan, Resident(Split(pixels), device), steps, 0, device, precision, 1, World())
+    view = unit()
+    plan = Plan(model=model.to(device), view=view, optimizers={"vae": optimizer}, batch=32, epochs=1)
+    job = Job(plan, ImageStock(Resident(Split(pixels), device), view), steps, 0, device, precision, 1, World())
     learners = {"vae": Learner.of(plan, "vae")}
     with torch.random.fork_rng(devices=[]):  # a turn seeds torch's generator
         for step in range(steps):
