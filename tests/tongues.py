@@ -17,9 +17,9 @@ class Letters:
     def __len__(self) -> int:
         return len(self.symbols)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> np.ndarray:
         known = {symbol: number for number, symbol in enumerate(self.symbols)}
-        return [known[c] if self.unknown is None else known.get(c, 0) for c in text]
+        return np.array([known[c] if self.unknown is None else known.get(c, 0) for c in text], np.uint8)
 
     def decode(self, tokens) -> str:
         return "".join("\ufffd" if t == self.unknown else self.symbols[t] for t in tokens)

@@ -16,11 +16,13 @@ from reverie.files import read_json, write_json
 from reverie.metrics.batches import restored, told
 from reverie.metrics.density import evaluate_density
 from reverie.metrics.figures import Figure, comparable
-from reverie.metrics.language import evaluate_language, symbol_nats
+from reverie.metrics.language import symbol_nats
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
 from reverie.protocols import Autoencoder, Density, LatentDensity
+from reverie.text.measures import COLD, Passage, evaluate_baselines, evaluate_text
+from reverie.text_actions import unknown_of
 from reverie.trained import Trained, spread
 from reverie.written import Written
 
@@ -72,8 +74,22 @@ def _of_images(trained: Trained, k: int, n: int | None, stop: Callable[[], bool]
 
 
 def _of_text(written: Written, n: int | None, stop: Callable[[], bool]) -> list[Figure]:
-    ids, protocol = _held_out(written, None if n is None else n + 1), _text_protocol(written)
-    return evaluate_language(written.model, ids, protocol=protocol, should_stop=stop)
+    """Carried and in cold windows, beside what counting and xz reach."""
+    passage, known = _passage(written, n), _text_protocol(written)
+    if unknown := unknown_of(written.tokenizer, passage):
+        known["unknown"] = unknown
+    found = evaluate_text(written.model, passage, protocol=known, should_stop=stop)
+    found += evaluate_text(written.model, passage, protocol=known, window=COLD, should_stop=stop)
+    train, size = written.data.ids["train"], len(written.tokenizer)
+    return found + evaluate_baselines(train, written.data.parts["train"], passage, size, protocol=known)
+
+
+def _passage(written: Written, n: int | None) -> Passage:
+    """The validation part, or its first n + 1 symbols: n that are scored."""
+    text, ids = written.data.parts["valid"].decode(), written.data.ids["valid"]
+    if n is not None and n + 1 < len(ids):
+        text = written.tokenizer.decode(ids[: n + 1])
+    return Passage.of(text, written.tokenizer)
 
 
 def _held_out(written: Written, n: int | None) -> Tensor:

@@ -1,6 +1,6 @@
 """The end of an epoch and the end of a run: figures, pictures, model card and report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.report import card, page, sheets
 from reverie.runs import Run
+from reverie.text.course import SEED, continuations, note_epoch
 from reverie.trained import Trained, codes_of
 from reverie.written import Written
 
@@ -39,6 +40,8 @@ def on_epoch(run: Run, data: Data, plan: Plan, job: Job) -> Callable[[int, nn.Mo
         shown = epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs
         if shown and isinstance(trained, Trained):
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
+        elif shown and isinstance(trained, Written):
+            _continuations(trained, epoch, epoch * job.epoch_steps, figures)
         model.train(was_training)
         return figures
 
@@ -51,6 +54,13 @@ def subject_of(run: Run, model: nn.Module, plan: Plan, data: Data) -> Trained | 
         return Written(run.name, run.folder, model, data, plan.view.protocol, "")
     view: Any = plan.view
     return Trained(run.name, run.folder, model, view, data, "")
+
+
+def _continuations(written: Written, epoch: int, step: int, figures: Mapping[str, float]) -> None:
+    """The first line or so of the held-out text, gone on with at several temperatures, beside its loss."""
+    seed = written.tokenizer.decode(written.data.ids["valid"][:SEED])
+    rows = continuations(written.generator, written.tokenizer, seed)
+    note_epoch(written.folder, epoch, step, next(iter(figures.values()), None), rows)
 
 
 def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:

@@ -7,11 +7,12 @@ import pytest
 from reverie.data.tokenizers import Bytes, Characters, Words
 from reverie.errors import DataError
 from reverie.metrics.figures import comparable
-from reverie.text.measures import SHANNON, Counts, evaluate_baselines, evaluate_text, figures_of
-from tongues import ALPHABET, Letters, Markov, exact, spoken, table
+from reverie.text.measures import SHANNON, Counts, Passage, evaluate_baselines, evaluate_text, figures_of
+from tongues import Letters, Markov, exact, spoken, table
 
 TABLE, LETTERS = table(), Letters()
 TRAIN, HELD = (LETTERS.decode(spoken(TABLE, 20_000, seed)) for seed in (0, 1))
+PASSAGE = Passage.of(HELD, LETTERS)
 KNOWN = {"data": "markov", "split": "validation"}
 
 
@@ -20,19 +21,19 @@ def named(figures) -> dict:
 
 
 def test_the_figures_are_the_mean_of_the_exact_nats():
-    figures = named(evaluate_text(Markov(TABLE), LETTERS, HELD, protocol=KNOWN))
+    figures = named(evaluate_text(Markov(TABLE), PASSAGE, protocol=KNOWN))
     nats = exact(TABLE, LETTERS.encode(HELD)).mean()
-    assert figures["nats_per_symbol"].value == pytest.approx(nats, rel=1e-12)
-    assert figures["bits_per_character"].value == pytest.approx(nats / math.log(2), rel=1e-12)
-    assert figures["perplexity"].value == pytest.approx(math.exp(nats), rel=1e-12)
-    wanted = {"scored": "19,999 symbols, all but the first", "dtype": "float64"}
+    assert figures["nats_per_symbol"].value == pytest.approx(nats, rel=1e-5)
+    assert figures["bits_per_character"].value == pytest.approx(nats / math.log(2), rel=1e-5)
+    assert figures["perplexity"].value == pytest.approx(math.exp(nats), rel=1e-5)
+    wanted = {"scored": "19,999 symbols, all but the first", "dtype": "float32"}
     wanted["context"] = "all before it, the state carried"
     assert figures["perplexity"].protocol == KNOWN | wanted
 
 
 def test_cold_windows_are_another_protocol_and_cost_more():
-    carried = named(evaluate_text(Markov(TABLE), LETTERS, HELD, protocol=KNOWN))
-    cold = named(evaluate_text(Markov(TABLE), LETTERS, HELD, protocol=KNOWN, window=8))
+    carried = named(evaluate_text(Markov(TABLE), PASSAGE, protocol=KNOWN))
+    cold = named(evaluate_text(Markov(TABLE), PASSAGE, protocol=KNOWN, window=8))
     assert cold["cold_nats_per_symbol"].value > carried["nats_per_symbol"].value + 0.01
     assert cold["cold_nats_per_symbol"].protocol["context"] == "cold windows of 8"
     assert "context" in comparable(carried["nats_per_symbol"], cold["cold_nats_per_symbol"])
@@ -50,7 +51,7 @@ def test_the_units_are_those_of_the_books():
 
 def test_a_bit_per_character_is_less_per_byte_where_characters_take_more():
     text = "für é 😀"
-    counts = Counts.of(text, Characters.of([text]))
+    counts = Passage.of(text, Characters.of([text])).counts
     assert (counts.symbols, counts.characters, counts.bytes) == (6, 6, 11)
     figures = named(figures_of(6 * math.log(2), counts, "", {}))
     assert figures["bits_per_character"].value == pytest.approx(1)
@@ -58,26 +59,18 @@ def test_a_bit_per_character_is_less_per_byte_where_characters_take_more():
 
 
 def test_symbols_of_other_kinds_stand_for_characters():
-    assert Counts.of("to be", Bytes()) == Counts(4, 4, 4)
-    assert Counts.of("to be or", Words.of(["to be or"])) == Counts(2, 6, 6)
-    with pytest.raises(DataError, match="less than two symbols"):
-        Counts.of("x", Bytes())
+    assert Passage.of("to be", Bytes()).counts == Counts(4, 4, 4)
+    assert Passage.of("to be or", Words.of(["to be or"])).counts == Counts(2, 6, 6)
+    with pytest.raises(DataError, match="fewer than two symbols"):
+        Passage.of("x", Bytes())
 
 
 def test_a_huge_loss_is_a_huge_perplexity_and_no_error():
     assert named(figures_of(1e6, Counts(1, 1, 1), "", {}))["perplexity"].value > 1e300
 
 
-def test_what_is_unknown_is_said():
-    size = len(ALPHABET) + 1
-    model, tokenizer = Markov(table(size=size)), Characters(list(ALPHABET))
-    figures = evaluate_text(model, tokenizer, "abéè\n", protocol=KNOWN)
-    assert figures[0].protocol["unknown"] == "2 symbols scored as <unk>"
-    assert "unknown" not in evaluate_text(model, tokenizer, "abc\n", protocol=KNOWN)[0].protocol
-
-
 def test_the_baselines_come_nearer_the_more_they_know():
-    found = named(evaluate_baselines(TRAIN, LETTERS, HELD, protocol=KNOWN, n=3))
+    found = named(evaluate_baselines(LETTERS.encode(TRAIN), TRAIN.encode(), PASSAGE, len(LETTERS), protocol=KNOWN, n=3))
     unigram, gram = (found[f"{name}_nats_per_symbol"].value for name in ("unigram", "3-gram"))
     best = exact(TABLE, LETTERS.encode(HELD)).mean()
     assert best < gram < best + 0.1 < unigram

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST = 20_000_000  # symbols of the training text that are counted, its last ones
+LONGEST = 5_000_000  # symbols of the training text that are counted, its last ones
 XZ = 8_000_000  # bytes of the training text that xz sees
 
 
@@ -65,12 +65,12 @@ def _counts(
     return count[gram], total[context], kinds[context]
 
 
-def xz_bits(train: str, text: str) -> float:
+def xz_bits(train: bytes, text: str) -> float:
     """The bits that xz adds for a text when it has seen the training text: the difference of two compressed sizes.
 
     Python's lzma takes no preset dictionary, so the training text is compressed with it, and once alone.
     """
-    known, more = train.encode()[-XZ:], text.encode()
+    known, more = train[-XZ:], text.encode("utf-8", "surrogatepass")
     return 8.0 * (_packed(known + more) - _packed(known))
 
 

@@ -12,6 +12,7 @@ from reverie.text.sampling import Choice
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.75)
 LENGTH = 120  # symbols of a sample, as in the classic example
+SEED = 60  # symbols of the held-out text that are gone on with
 
 
 def continuations(

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from reverie.data.tokenizers import Tokenizer
+from reverie.data.tokenizers import Ids, Tokenizer
 from reverie.errors import DataError
 from reverie.metrics.figures import Figure
-from reverie.text.baselines import witten_bell, xz_bits
+from reverie.text.baselines import LONGEST, XZ, witten_bell, xz_bits
 from reverie.text.surprise import never, surprise
 
 COLD = 256  # symbols of a cold window, as nanoGPT has it
@@ -25,6 +26,40 @@ SHANNON = (
     "each needed 0.6 to 1.3 bits per letter (Shannon 1951). A text with capitals, marks and line breaks has more to "
     "say per character, and nats are no bits (1.3 bits are 0.90 nats): that range is no target for these figures."
 )
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text that is measured.
+
+    Args:
+        text: as it was written.
+        ids: its symbols, (N,) int64.
+        head: characters that the first symbol, which is not scored, stands for.
+    """
+
+    text: str
+    ids: Tensor
+    head: int
+
+    @classmethod
+    def of(cls, text: str, tokenizer: Tokenizer) -> "Passage":
+        """A text in the symbols of a vocabulary.
+
+        Raises:
+            DataError: there are fewer than two symbols.
+        """
+        ids = torch.from_numpy(tokenizer.encode(text).astype(np.int64))
+        if len(ids) < 2:
+            raise DataError("The text has fewer than two symbols, and the first is not scored: give a longer one.")
+        first = tokenizer.decode(ids[:1].numpy())
+        return cls(text, ids, len(first) if text.startswith(first) else 0)
+
+    @property
+    def counts(self) -> "Counts":
+        """How much of it is scored."""
+        rest = self.text[self.head :]
+        return Counts(len(self.ids) - 1, len(rest), len(rest.encode("utf-8", "surrogatepass")))
 
 
 @dataclass(frozen=True)
@@ -40,19 +75,6 @@ class Counts:
     symbols: int
     characters: int
     bytes: int
-
-    @classmethod
-    def of(cls, text: str, tokenizer: Tokenizer) -> "Counts":
-        """What is scored of a text.
-
-        Raises:
-            DataError: there are less than two symbols.
-        """
-        tokens = tokenizer.encode(text)
-        if len(tokens) < 2:
-            raise DataError("The text has less than two symbols, and the first is not scored: give a longer one.")
-        rest = text.removeprefix(tokenizer.decode(tokens[:1]))
-        return cls(len(tokens) - 1, len(rest), len(rest.encode("utf-8", "surrogatepass")))
 
 
 def figures_of(nats: float, counts: Counts, prefix: str, protocol: Mapping[str, Any], note: str = "") -> list[Figure]:
@@ -83,8 +105,7 @@ def figures_of(nats: float, counts: Counts, prefix: str, protocol: Mapping[str, 
 
 def evaluate_text(
     model: nn.Module,
-    tokenizer: Tokenizer,
-    text: str,
+    passage: Passage,
     *,
     protocol: Mapping[str, Any],
     window: int = 0,
@@ -94,57 +115,49 @@ def evaluate_text(
 
     Args:
         model: called with tokens (B, T) and a state, gives logits (B, T, V) and the next state.
-        tokenizer: its vocabulary.
-        text: measured.
-        protocol: what the caller knows: data, split ...
+        passage: measured.
+        protocol: what the caller knows: data, split, symbols ...
         window: 0 carries the state through the whole text; else it is forgotten after so many symbols.
         should_stop: asked now and then.
+
+    Raises:
+        ReverieError: as for ``surprise``.
     """
-    counts = Counts.of(text, tokenizer)
-    tokens = torch.tensor([int(token) for token in tokenizer.encode(text)])
-    nats = surprise(model, tokens, window=window, should_stop=should_stop)
-    context = f"cold windows of {window:,}" if window else "all before it, the state carried"
-    dtype = str(next(iter(getattr(model, "parameters", lambda: iter(()))()), torch.empty(0)).dtype).removeprefix(
-        "torch."
-    )
-    known = {**protocol, **_unknown(tokenizer, tokens), "context": context, "dtype": dtype}
-    return figures_of(float(nats.sum()), counts, "cold_" if window else "", known)
+    nats = surprise(model, passage.ids, window=window, should_stop=should_stop)
+    known = {**protocol, "context": context_of(window), "dtype": "float32"}
+    return figures_of(float(nats.sum()), passage.counts, "cold_" if window else "", known)
 
 
-def _dtype(model: nn.Module) -> str:
-    """The numbers that a model computes in."""
-    weights = next(model.parameters(), None)
-    return "float32" if weights is None else str(weights.dtype).removeprefix("torch.")
-
-
-def _unknown(tokenizer: Tokenizer, tokens: torch.Tensor) -> dict[str, str]:
-    """What part of a text the vocabulary does not know: a model is not asked for the spelling of it."""
-    number = tokenizer.unknown
-    count = 0 if number is None else int((tokens[1:] == number).sum())
-    return {"unknown": f"{count:,} symbols scored as <unk>"} if count else {}
+def context_of(window: int) -> str:
+    """What symbols are predicted from, in words."""
+    return f"cold windows of {window:,}" if window else "all before it, the state carried"
 
 
 def evaluate_baselines(
-    train: str, tokenizer: Tokenizer, text: str, *, protocol: Mapping[str, Any], n: int = GRAM
+    train: Ids, train_text: bytes, passage: Passage, vocabulary: int, *, protocol: Mapping[str, Any], n: int = GRAM
 ) -> list[Figure]:
     """What counting the training text and what xz reach on a text: nats per symbol, and bits per character.
 
     Args:
-        train: counted.
-        tokenizer: says what a symbol is.
-        text: measured.
+        train: counted, (M,).
+        train_text: the same in UTF-8, for xz.
+        passage: measured.
+        vocabulary: V.
         protocol: what the caller knows.
         n: symbols of the longest gram.
     """
-    counts, vocabulary = Counts.of(text, tokenizer), len(tokenizer)
-    symbols = [torch.tensor([int(t) for t in tokenizer.encode(part)]).numpy() for part in (train, text)]
-    kept = ("nats_per_symbol", "bits_per_character")
-    found = []
+    kept, found = ("nats_per_symbol", "bits_per_character"), list[Figure]()
     for name, order in (("unigram", 1), (f"{n}-gram", n)):
-        nats = float(witten_bell(symbols[0], symbols[1], vocabulary, order).sum())
-        known = {**protocol, "context": f"{order - 1} symbols, counted in the training text"}
+        nats = float(witten_bell(train, passage.ids.numpy(), vocabulary, order).sum())
+        seen = f"{order - 1} symbols, counted in {_last(len(train), LONGEST, 'training symbols')}"
         note = "interpolated by Witten and Bell" if order > 1 else "how often each symbol is"
-        found += [f for f in figures_of(nats, counts, f"{name}_", known, note) if f.name.endswith(kept)]
-    known = {**protocol, "context": "the training text, by compressing both and the first alone"}
-    xz = Figure("xz_bits_per_character", xz_bits(train, text) / len(text), "bits per character", None, known)
+        figures = figures_of(nats, passage.counts, f"{name}_", {**protocol, "context": seen}, note)
+        found += [figure for figure in figures if figure.name.endswith(kept)]
+    seen = f"{_last(len(train_text), XZ, 'training bytes')}, by compressing both texts and the first alone"
+    bits = xz_bits(train_text, passage.text) / len(passage.text)
+    xz = Figure("xz_bits_per_character", bits, "bits per character", None, {**protocol, "context": seen})
     return [*found, xz]
+
+
+def _last(count: int, most: int, what: str) -> str:
+    return f"{count:,} {what}" if count <= most else f"the last {most:,} {what}"
