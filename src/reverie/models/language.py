@@ -17,7 +17,7 @@ from reverie.protocols import Batch, Loss, Noise
 
 
 class Restraint(NamedTuple):
-    """What keeps a model from learning its text by heart: shares that are dropped in training, and penalties.
+    """What keeps a model from learning its text by heart: shares that are dropped in training, and penalties in nats.
 
     What is dropped is the same at every step of a window and differs between rows; of words and weights, it is the
     same in all rows.
