@@ -116,8 +116,8 @@ def test_a_run_learns_and_says_so_in_nats(tmp_path):
     watched = [row["test_loss"] for row in rows if row.get("test")]
     assert watched[0] > math.log(len(run.written.tokenizer)) - 0.6
     assert watched[-1] < 1.0
-    (figure,) = json.loads((run.folder / "eval.json").read_text())["figures"]
-    assert figure["unit"] == "nats per symbol"
+    figure = json.loads((run.folder / "eval.json").read_text())["figures"][0]
+    assert (figure["name"], figure["unit"]) == ("nats_per_symbol", "nats per symbol")
     assert figure["value"] == pytest.approx(watched[-1], abs=1e-6)  # the last step ends an epoch or not: the same data
     assert (run.folder / "report.html").is_file()
     assert run.evaluate(n=50).figures[0].protocol["scored"] == "50 symbols, all but the first"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from reverie.errors import DataError, Diverged, Interrupted, UsageError
-from reverie.metrics.language import evaluate_language, symbol_nats
+from reverie.metrics.language import symbol_nats
 from reverie.models.autoencoder import Autoencoder
 from reverie.models.language import LanguageModel, Restraint
 from reverie.nn.recurrent import stack
@@ -34,14 +34,6 @@ def test_two_passes_are_equal_also_while_training(model):
     assert torch.equal(symbol_nats(model.train(), IDS), symbol_nats(model.eval(), IDS))
     symbol_nats(model.train(), IDS)
     assert model.training
-
-
-def test_the_figure_is_the_mean_with_its_protocol(model):
-    (figure,) = evaluate_language(model, IDS, protocol={"data": "dice"})
-    assert figure.value == pytest.approx(float(symbol_nats(model, IDS).mean()))
-    assert (figure.name, figure.unit) == ("loss", "nats per symbol")
-    assert figure.protocol["scored"] == "210 symbols, all but the first"
-    assert (figure.protocol["state"], figure.protocol["data"]) == ("carried", "dice")
 
 
 def test_what_cannot_be_measured_is_said(model):
