@@ -124,7 +124,7 @@ class Layer(nn.Module):
 
 
 def near(count: int, seen: int, reach: int, device: torch.device) -> Tensor:
-    """Which of ``seen`` positions each of the last ``count`` looks at, (count, seen) bool: itself and those before it.
+    """Which of S ``seen`` positions each of the last T, ``count``, looks at, (T, S) bool: itself and those before it.
 
     Example:
         >>> near(2, 3, 2, torch.device("cpu")).int().tolist()
