@@ -24,7 +24,7 @@ TEXT = (
         "the slings and arrows of outrageous fortune,\nor to take arms against a sea of troubles\n"
     )
     * 15
-    + "of mind and sea that be arrows or to suffer, take the question nobler in troubles; the fortune is against " * 3
+    + "of mind and sea that be arrows or to suffer, take the question nobler in troubles, fortune is against " * 3
 )
 SMALL = {"embedding": 8, "units": (16,), "batch": 4, "window": 16, "dropout": 0.0, "rate": 2e-2}
 MACHINE = {"threads": 1, "device": "cpu", "precision": "fp32"}
