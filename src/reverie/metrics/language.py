@@ -11,7 +11,7 @@ from reverie.metrics.batches import evaluating
 from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.protocols import TextGenerator
 
-CHUNK = 2048  # symbols that are read at once; it changes no figure
+CHUNK = 256  # symbols that are read at once; it changes no figure
 
 
 def symbol_nats(
