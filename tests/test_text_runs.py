@@ -123,6 +123,16 @@ def test_a_run_learns_and_says_so_in_nats(tmp_path):
     assert run.evaluate(n=50).figures[0].protocol["scored"] == "50 symbols, all but the first"
 
 
+def test_the_classic_says_its_own_validation_beside_that_of_new_text(tmp_path):
+    how = {"units": (32,), "window": 12, "step": 1, "examples": 0, "batch": 16, "epochs": 6, "threads": 1}
+    run = reverie.train("text-char-classic", runs=tmp_path, text=WORDS + "zx qk jw vyp " * 8, **how)
+    rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    aside, new = ([row[name] for row in rows if row.get("test")] for name in ("aside_loss", "test_loss"))
+    assert len(aside) == len(new) == 6
+    assert aside[-1] < 0.3 * aside[0]
+    assert new[-1] > 5 * aside[-1]  # windows of the text that it learns by heart say nothing of words it never saw
+
+
 def test_what_lies_in_the_held_out_part_alone_is_not_learnt(tmp_path):
     canary = "zqxjkvbpyg zqxjkvbpyg zqxjkvbpyg"
     run = trained(tmp_path, text=WORDS + canary * 4, steps=200, units=(32,))

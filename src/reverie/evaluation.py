@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from reverie.actions import Result
 from reverie.data.images import Split
+from reverie.data.streams import Windows
 from reverie.data.views import bits_hash, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
@@ -168,6 +170,22 @@ def watch(trained: Trained | Written, items: int) -> dict[str, float]:
         noise = ItemNoise(("watch",), rows)
         found.append(_watched(trained.model, x[first : rows.stop], told(label, rows), noise))
     return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
+
+
+@torch.no_grad()
+def watch_aside(written: Written, epoch: int, seed: int) -> dict[str, float]:
+    """The loss of the windows that an epoch set aside, of their last symbols from a cold start; no held-out figure."""
+    if not isinstance(written.view, Windows):
+        return {}
+    device = next(written.model.parameters()).device
+    windows = written.view.stock(written.data, device).aside(epoch, seed)
+    if not len(windows):
+        return {}
+    nats = [
+        functional.cross_entropy(written.model(part[:, :-1])[0][:, -1].float(), part[:, -1], reduction="none")
+        for part in torch.split(windows, 256)
+    ]
+    return {"aside_loss": float(torch.cat(nats).double().mean())}
 
 
 def _watched(model: Any, x: Tensor, label: tuple[Tensor, ...], noise: Any) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from reverie.data.corpus import TextData
 from reverie.engine.noise import ItemNoise
 from reverie.engine.plan import Plan
 from reverie.engine.turn import Job
-from reverie.evaluation import watch
+from reverie.evaluation import watch, watch_aside
 from reverie.kinds import Data
 from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
@@ -37,6 +37,8 @@ def on_epoch(run: Run, data: Data, plan: Plan, job: Job) -> Callable[[int, nn.Mo
         was_training = model.training
         model.eval()
         figures = watch(trained, plan.watch)
+        if isinstance(trained, Written):
+            figures |= watch_aside(trained, epoch - 1, job.seed)
         shown = epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs
         if shown and isinstance(trained, Trained):
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
@@ -51,7 +53,7 @@ def on_epoch(run: Run, data: Data, plan: Plan, job: Job) -> Callable[[int, nn.Mo
 def subject_of(run: Run, model: nn.Module, plan: Plan, data: Data) -> Trained | Written:
     """A model with its images or its text."""
     if isinstance(data, TextData):
-        return Written(run.name, run.folder, model, data, plan.view.protocol, "")
+        return Written(run.name, run.folder, model, data, plan.view, "")
     view: Any = plan.view
     return Trained(run.name, run.folder, model, view, data, "")
 

@@ -147,10 +147,10 @@ class Run:
         Raises:
             UsageError: it is a model of images.
         """
-        data, view = self.data, self.plan.view
+        data = self.data
         if not isinstance(data, TextData):
             raise UsageError(f"{self.name} is a model of images and has no text. It can: sample, evaluate.")
-        return Written(self.name, self.folder, self.model, data, view.protocol, self.config["data"] or "")
+        return Written(self.name, self.folder, self.model, data, self.plan.view, self.config["data"] or "")
 
     @cached_property
     def voice(self) -> Voice:

@@ -14,6 +14,10 @@ NOISE = StepNoise((0,), 0, 4)
 IDS = np.arange(1003, dtype=np.uint16)  # each symbol is its own place
 
 
+def windows(examples, aside=0.0):
+    return WindowStock(IDS, Windows(Characters([]), 10, 3, examples, aside), "cpu")
+
+
 def taken(stock, turn, batch=4, rows=None, seed=0):
     return stock.take(turn, batch, rows or range(batch), seed, NOISE).x
 
@@ -48,7 +52,7 @@ def test_turns_do_not_depend_on_what_was_asked_before_and_differ_between_seeds()
     assert not torch.equal(taken(stock, 77), taken(stock, 77, seed=1))
 
 
-@pytest.mark.parametrize("stock", [ColumnStock(IDS, 10, "cpu"), WindowStock(IDS, 10, 3, 60, "cpu")])
+@pytest.mark.parametrize("stock", [ColumnStock(IDS, 10, "cpu"), windows(60)])
 def test_ranks_share_the_rows_of_one_batch(stock):
     whole = taken(stock, 5)
     parts = [taken(stock, 5, rows=rows) for rows in (range(3), range(3, 4))]
@@ -56,7 +60,7 @@ def test_ranks_share_the_rows_of_one_batch(stock):
 
 
 def test_windows_start_at_every_step_and_an_epoch_has_so_many():
-    stock = WindowStock(IDS, 10, 3, 60, "cpu")
+    stock = windows(60)
     assert stock.turns(4) == 15
     heads = torch.cat([taken(stock, turn) for turn in range(15)])
     assert torch.equal(heads, heads[:, :1] + torch.arange(11))  # no window goes round the end
@@ -65,9 +69,22 @@ def test_windows_start_at_every_step_and_an_epoch_has_so_many():
     again = torch.cat([taken(stock, turn) for turn in range(15, 30)])
     assert set(again[:, 0].tolist()) != set(heads[:, 0].tolist())
     assert not any(stock.continues(turn, 4) for turn in range(30))
-    every = WindowStock(IDS, 10, 3, 0, "cpu")
+    every = windows(0)
     assert every.count == len(range(0, 1003 - 10, 3))
     assert every.turns(4) == every.count // 4
+
+
+def test_windows_set_aside_are_not_trained_on_in_their_epoch_but_in_others():
+    stock = windows(60, aside=0.25)
+    assert stock.turns(4) == 45 // 4
+    assert stock.turns(5) == 9
+    trained = [torch.cat([taken(stock, turn, 5) for turn in range(9 * e, 9 * e + 9)])[:, 0] for e in range(40)]
+    for epoch in range(2):
+        aside = stock.aside(epoch, 0)
+        assert aside.shape == (15, 11)
+        assert not set(aside[:, 0].tolist()) & set(trained[epoch].tolist())
+        assert set(aside[:, 0].tolist()) <= set(torch.cat(trained).tolist())
+    assert len(windows(60).aside(0, 0)) == 0
 
 
 def test_a_text_that_does_not_fill_a_turn_is_refused_with_the_numbers():

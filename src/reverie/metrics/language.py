@@ -10,7 +10,7 @@ from reverie.errors import DataError, Diverged, Interrupted, UsageError
 from reverie.metrics.batches import evaluating
 from reverie.protocols import TextGenerator
 
-CHUNK = 2048  # symbols that are read at once; it changes no figure
+CHUNK = 256  # symbols that are read at once; it changes no figure
 
 
 def symbol_nats(

@@ -87,6 +87,8 @@ class LanguageModel(nn.Module):
         nats = functional.cross_entropy(logits.flatten(0, 1), following.flatten(), reduction="none")
         value = nats.view_as(following).mean(1)
         left = tuple(tensor.detach().float() for tensor in state)
+        if not (self.restraint.activity or self.restraint.slowness):
+            return Loss(value, {}, left)
         return Loss(value + self._penalty(output, raw), {"nats": value.detach()}, left)
 
     def _penalty(self, output: Tensor, raw: Tensor) -> Tensor:

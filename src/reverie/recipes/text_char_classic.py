@@ -4,10 +4,10 @@ Architecture: the text generator of the TensorFlow.js examples (2018), after the
 128, RMSprop at 0.01, windows of 60 characters at every third (40 in its page), of which the character after the last is
 the only target. Differs: symbols go through an embedding of 64 numbers, where the example has one-hot rows; the text is
 split before windows are cut, and the loss is measured over the held-out part, where the example holds out a share of
-overlapping windows of the same text, drawn anew each epoch, which is no held-out text.
+overlapping windows of the same text, drawn anew each epoch, which is no held-out text; ``aside_loss`` is that figure.
 """
 
-from reverie.arguments import Count, Rate, Steps, Weight
+from reverie.arguments import Count, Fraction, Rate, Steps, Weight
 from reverie.data.corpus import TextSpec
 from reverie.data.pairs import Kind
 from reverie.data.streams import Windows
@@ -32,6 +32,7 @@ def run(
     window: Count = 60,
     step: Count = 3,
     examples: Steps = 10_000,
+    aside: Fraction = 0.0625,
     batch: Count = 128,
     rate: Rate = 1e-2,
     clip: Weight = 0.0,
@@ -48,6 +49,8 @@ def run(
         window: symbols that are read before the one that is predicted.
         step: symbols from the start of a window to the next.
         examples: windows of an epoch; 0 for all that there are.
+        aside: share of them that the epoch is not trained on but measured on, as the example validates; what it says of
+            new text is written beside it.
         batch: windows a step.
         rate: RMSprop's.
         clip: largest norm of the gradient; 0 for no limit.
@@ -55,7 +58,7 @@ def run(
     tokenizer = data.tokenizer(tokens, vocabulary)
     return Plan(
         model=LanguageModel(len(tokenizer), embedding, stack(cell, embedding, units), last_only=True),
-        view=Windows(tokenizer, window, step, examples),
+        view=Windows(tokenizer, window, step, examples, aside),
         optimizers={"language": rmsprop(rate)},
         batch=batch,
         epochs=150,
