@@ -29,6 +29,7 @@ def test_every_positive_temperature_gives_probabilities(temperature):
     chances = tempered(torch.tensor([[-900.0, 3.0, 2.999, OUT]]), temperature).softmax(-1)
     assert float(chances.sum()) == pytest.approx(1)
     assert float(chances[0, 3]) == 0
+    assert temperature > 1e-9 or chances.tolist() == [[0, 1, 0, 0]]  # 2.999 is a million times the temperature away
     assert chances[0, 1] == chances.max()
 
 
