@@ -79,6 +79,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
         trained(tmp_path, "b", init=str(run.folder), units=(9,))
     with pytest.raises(UsageError, match="There is no run"):
         trained(tmp_path, "c", init=str(tmp_path / "none"))
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
     images = reverie.train("vae-mlp", runs=tmp_path, data="shapes", size="8", steps=1, hidden=4, threads=1)
     with pytest.raises(UsageError, match="is a model of images"):
         trained(tmp_path, "d", init=str(images.folder))
