@@ -5,7 +5,6 @@ Nothing here imports torch before a command needs it.
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,10 +12,14 @@ from cyclopts import App, Parameter
 
 from reverie import __version__
 from reverie.errors import DataError
+from reverie.flags import PLAIN, Common, Count, Label, Out, RunName, Scale, Seed, Some, Steps
+from reverie.flags import opened as _open
+from reverie.flags import say as _say
+from reverie.flags import show as _show
+from reverie.text_commands import app as text_app
 from reverie.train_command import train
 
 if TYPE_CHECKING:
-    from reverie.actions import Result
     from reverie.runs import Run
 
 app = App(
@@ -30,56 +33,10 @@ app = App(
 data_app = App(name="data", help="The catalog of data sets, and what is wrong with your own.")
 app.command(train)
 app.command(data_app)
+app.command(text_app, name="*")
 
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Common:
-    """What every command takes.
-
-    Args:
-        runs: the folder of runs; by default $REVERIE_RUNS, then runs.
-        json: print the answer as JSON.
-    """
-
-    runs: Path | None = None
-    json: bool = False
-
-
-PLAIN = Common()
-RunName = Annotated[str, Parameter(help="A path, a name, or last.")]
-Label = Annotated[str | None, Parameter(help="A class by its name or number, for a model that is told classes.")]
-Count = Annotated[int, Parameter(name=("--n", "-n"), help="How many, at most.")]
-Some = Annotated[int | None, Parameter(name=("--n", "-n"), help="The first n; all by default.")]
-Seed = Annotated[int, Parameter(help="Fixes all randomness.")]
-Scale = Annotated[float, Parameter(help="Factor on the standard deviation of the prior.")]
-Steps = Annotated[int, Parameter(help="Pictures on the way, with both ends.")]
-Out = Annotated[Path | None, Parameter(help="A PNG to write, instead of one in the run's folder.")]
 Place = Annotated[Path | None, Parameter(help="Where to, instead of the run's folder export.")]
 Push = Annotated[str | None, Parameter(help="A repository on the Hub to upload the folder to, as in me/digits.")]
-
-
-def _open(run: str, common: Common) -> "Run":
-    from reverie.runs import open_run
-
-    return open_run(run, common.runs)
-
-
-def _say(words: object) -> None:
-    print(words, flush=True)
-
-
-def _show(result: "Result", common: Common, **more: Any) -> None:
-    """Print what an action made."""
-    if common.json:
-        figures = [figure.to_json() for figure in result.figures]
-        _say(json.dumps({"files": [str(f) for f in result.files], "figures": figures, **result.values, **more}))
-        return
-    for file in result.files:
-        if ".dark." not in file.name:
-            _say(file)
-    for name, value in more.items():
-        _say(f"{name}: {value}")
 
 
 @app.command
@@ -204,15 +161,44 @@ def edit(
 
 @app.command
 def score(
-    run: RunName, images: Path | None = None, /, *, label: Label = None, k: int = 50, n: Some = None,
-    out: Out = None, common: Common = PLAIN,
-) -> None:  # fmt: skip
-    """Rank images by how likely the model finds them, the strangest first."""
-    result = _open(run, common).score(images, label=label, k=k, n=n, out=out)
+    run: RunName,
+    source: Path | None = None,
+    /,
+    *,
+    label: Label = None,
+    k: int | None = None,
+    n: Some = None,
+    window: int | None = None,
+    out: Path | None = None,
+    common: Common = PLAIN,
+) -> None:
+    """Rank images by how likely the model finds them, or colour a text by how surprising it finds each symbol.
+
+    Args:
+        run: a path, a name, or last.
+        source: images or a text; by default held-out ones.
+        label: a class by its name or number, for a model that is told classes.
+        k: importance samples for each image; 50 by default.
+        n: the first n images; all by default.
+        window: of a text: forget what is before after so many symbols; by default never.
+        out: a PNG of images or a page of a text to write, instead of one in the run's folder.
+        common: what every command takes.
+    """
+    given = {"label": label, "k": k, "n": n, "window": window, "out": out}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    result = _open(run, common).score(source, **chosen)
     _show(result, common)
     if not common.json:
-        for place in result.values["order"][:10]:
-            _say(f"image {place:>6}  {result.values['bound'][place]:12.2f} nats")
+        for line in _ranked(result.values):
+            _say(line)
+
+
+def _ranked(values: dict[str, Any]) -> list[str]:
+    """The ten strangest images or symbols, a line each."""
+    if "order" in values:
+        return [f"image {place:>6}  {values['bound'][place]:12.2f} nats" for place in values["order"][:10]]
+    worst = values["most_surprising"][:10]
+    return [f"symbol {each['place']:>7,}  {each['bits']:6.2f} bits  {each['text']!r}" for each in worst]
 
 
 @app.command

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from reverie.actions import Result
 from reverie.data.images import Split
+from reverie.data.streams import Windows
 from reverie.data.views import bits_hash, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
@@ -16,12 +18,14 @@ from reverie.files import read_json, write_json
 from reverie.metrics.batches import restored, told
 from reverie.metrics.density import evaluate_density
 from reverie.metrics.figures import Figure, comparable
-from reverie.metrics.language import evaluate_language, symbol_nats
+from reverie.metrics.language import symbol_nats
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
 from reverie.protocols import Autoencoder, Density, LatentDensity, Sampler
 from reverie.quality import measure_samples, never, usual_count
+from reverie.text.measures import COLD, Passage, evaluate_baselines, evaluate_text
+from reverie.text_actions import unknown_of
 from reverie.trained import Trained, spread
 from reverie.written import Written
 
@@ -89,8 +93,22 @@ def _of_images(trained: Trained, k: int, n: int | None, stop: Callable[[], bool]
 
 
 def _of_text(written: Written, n: int | None, stop: Callable[[], bool]) -> list[Figure]:
-    ids, protocol = _held_out(written, None if n is None else n + 1), _text_protocol(written)
-    return evaluate_language(written.model, ids, protocol=protocol, should_stop=stop)
+    """Carried and in cold windows, beside what counting and xz reach."""
+    passage, known = _passage(written, n), _text_protocol(written)
+    if unknown := unknown_of(written.tokenizer, passage):
+        known["unknown"] = unknown
+    found = evaluate_text(written.model, passage, protocol=known, should_stop=stop)
+    found += evaluate_text(written.model, passage, protocol=known, window=COLD, should_stop=stop)
+    train, size = written.data.ids["train"], len(written.tokenizer)
+    return found + evaluate_baselines(train, written.data.parts["train"], passage, size, protocol=known)
+
+
+def _passage(written: Written, n: int | None) -> Passage:
+    """The validation part, or its first n + 1 symbols: n that are scored."""
+    text, ids = written.data.parts["valid"].decode(), written.data.ids["valid"]
+    if n is not None and n + 1 < len(ids):
+        text = written.tokenizer.decode(ids[: n + 1])
+    return Passage.of(text, written.tokenizer)
 
 
 def _held_out(written: Written, n: int | None) -> Tensor:
@@ -176,6 +194,22 @@ def watch(trained: Trained | Written, items: int) -> dict[str, float]:
         noise = ItemNoise(("watch",), rows)
         found.append(_watched(trained.model, x[first : rows.stop], told(label, rows), noise))
     return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
+
+
+@torch.no_grad()
+def watch_aside(written: Written, epoch: int, seed: int) -> dict[str, float]:
+    """The loss of the windows that an epoch set aside, of their last symbols from a cold start; no held-out figure."""
+    if not isinstance(written.view, Windows):
+        return {}
+    device = next(written.model.parameters()).device
+    windows = written.view.stock(written.data, device).aside(epoch, seed)
+    if not len(windows):
+        return {}
+    nats = [
+        functional.cross_entropy(written.model(part[:, :-1])[0][:, -1].float(), part[:, -1], reduction="none")
+        for part in torch.split(windows, 256)
+    ]
+    return {"aside_loss": float(torch.cat(nats).double().mean())}
 
 
 def _watched(model: Any, x: Tensor, label: tuple[Tensor, ...], noise: Any) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """The end of an epoch and the end of a run: figures, pictures, model card and report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,14 @@ from reverie.data.corpus import TextData
 from reverie.engine.noise import ItemNoise
 from reverie.engine.plan import Plan
 from reverie.engine.turn import Job
-from reverie.evaluation import watch
+from reverie.evaluation import watch, watch_aside
 from reverie.kinds import Data
 from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.quality import judged_by_samples, watch_samples, yardstick_of
 from reverie.report import card, page, sheets
 from reverie.runs import Run
+from reverie.text.course import SEED, continuations, note_epoch
 from reverie.trained import Trained, codes_of
 from reverie.written import Written
 
@@ -46,9 +47,13 @@ def on_epoch(
             figures = watch_samples(trained, yardstick, plan.watch)
         else:
             figures = watch(trained, plan.watch)
+        if isinstance(trained, Written):
+            figures |= watch_aside(trained, epoch - 1, job.seed)
         shown = epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs
         if shown and isinstance(trained, Trained):
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
+        elif shown and isinstance(trained, Written):
+            _continuations(trained, epoch, epoch * job.epoch_steps, figures)
         model.train(was_training)
         return figures
 
@@ -58,9 +63,16 @@ def on_epoch(
 def subject_of(run: Run, model: nn.Module, plan: Plan, data: Data) -> Trained | Written:
     """A model with its images or its text."""
     if isinstance(data, TextData):
-        return Written(run.name, run.folder, model, data, plan.view.protocol, "")
+        return Written(run.name, run.folder, model, data, plan.view, "")
     view: Any = plan.view
     return Trained(run.name, run.folder, model, view, data, "")
+
+
+def _continuations(written: Written, epoch: int, step: int, figures: Mapping[str, float]) -> None:
+    """The first line or so of the held-out text, gone on with at several temperatures, beside its loss."""
+    seed = written.tokenizer.decode(written.data.ids["valid"][:SEED])
+    rows = continuations(written.generator, written.tokenizer, seed)
+    note_epoch(written.folder, epoch, step, next(iter(figures.values()), None), rows)
 
 
 def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:

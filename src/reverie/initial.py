@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reverie.data.corpus import TextSpec
 from reverie.data.prompts import near_characters
@@ -30,7 +30,15 @@ def grown(init: str | None, spec: Spec) -> Spec:
 
 
 def take_over(init: str, training: Training, spec: Spec) -> None:
-    """Start from the weights of a run.
+    """Start from the weights of a run; see ``taken``."""
+    weights = taken(init, training.job.model, spec)
+    training.job.model.load_state_dict(weights)
+    if training.average is not None:
+        training.average.load_state_dict(weights)
+
+
+def taken(init: str, model: nn.Module, spec: Spec) -> dict[str, Tensor]:
+    """The weights of a run, as a model of the same recipe takes them.
 
     What belongs to a symbol that is new (its rows, on the first axis) starts as that of the nearest known one (without
     accents, in another case), else as the mean over all known ones.
@@ -39,7 +47,7 @@ def take_over(init: str, training: Training, spec: Spec) -> None:
         UsageError: the models differ in more than their vocabularies.
     """
     run = open_run(init)
-    old, new = run.model.state_dict(), training.job.model.state_dict()
+    old, new = run.model.state_dict(), model.state_dict()
     before = run.spec.kept if isinstance(run.spec, TextSpec) else None
     after = spec.kept if isinstance(spec, TextSpec) else None
     parents = _parents(before, after) if before and after else []
@@ -50,10 +58,7 @@ def take_over(init: str, training: Training, spec: Spec) -> None:
             f"--init {init}: its weights do not fit this model ({', '.join(differ[:3])}). "
             "Take the same recipe with the same arguments; they are in its config.toml."
         )
-    weights = {name: _with_rows(old[name], len(new[name]), parents) if new[name].dim() else old[name] for name in new}
-    training.job.model.load_state_dict(weights)
-    if training.average is not None:
-        training.average.load_state_dict(weights)
+    return {name: _with_rows(old[name], len(new[name]), parents) if new[name].dim() else old[name] for name in new}
 
 
 def _fits(old: Tensor, new: Tensor, before: Tokenizer | None, after: Tokenizer | None) -> bool:

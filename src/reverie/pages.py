@@ -57,7 +57,7 @@ def commands() -> dict[str, str]:
     """The commands in their order, each with the first line of its docstring, read without importing."""
     trees = [
         ast.parse((Path(__file__).parent / name).read_text(encoding="utf-8"))
-        for name in ("train_command.py", "commands.py")
+        for name in ("train_command.py", "commands.py", "text_commands.py")
     ]
     found = dict(
         _of_function(node)

@@ -100,6 +100,7 @@ class Density(Protocol):
 @runtime_checkable
 class LatentDensity(Protocol):
     """Inference once, then any number of importance weights: log p(x|z) and log p(z) - log q(z|x); the sum is log w."""
+
     def infer(self, x: Tensor, label: Tensor | None = None) -> Any: ...  # whatever is computed once per example
     def log_weights(self, x: Tensor, inferred: Any, noise: Noise, k: int) -> tuple[Tensor, Tensor]: ...  # (B, K) each
     # KL(q || prior) of each part, (B, parts): exact, or with noise at one draw; None: only weights tell

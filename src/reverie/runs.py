@@ -1,5 +1,6 @@
 """Runs: opening a run folder, and everything a person does with what was trained."""
 
+import inspect
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +15,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from reverie import actions, config, recipes
+from reverie import actions, config, recipes, text_actions
 from reverie.actions import Result
 from reverie.data import ImageData
-from reverie.data.corpus import TextData
+from reverie.data.corpus import TextData, TextSpec
 from reverie.data.views import View
 from reverie.engine.checkpoint import newest
 from reverie.engine.machine import keep_freed_memory
@@ -26,9 +27,11 @@ from reverie.errors import Interrupted, ReverieError, UsageError, suggest
 from reverie.evaluation import evaluate
 from reverie.files import read_json, write, write_json
 from reverie.kinds import Data, Spec, read, spec_of, takes_text
+from reverie.text_actions import SHOWN, SPOKEN, Speech, Voice
 from reverie.trained import Trained
 from reverie.written import Written
 
+SPEAKS = "generate, score, copies, compress, evaluate"
 RECORDED = {"status", "recipe", "data", "versions", "view"}
 
 
@@ -134,7 +137,7 @@ class Run:
         """
         view, data = self.plan.view, self.data
         if not isinstance(view, View) or not isinstance(data, ImageData):
-            raise UsageError(f"{self.name} is a model of text and has no images. It can: evaluate.")
+            raise UsageError(f"{self.name} is a model of text and has no images. It can: {SPEAKS}.")
         return Trained(self.name, self.folder, self.model, view, data, self.config["data"])
 
     @cached_property
@@ -144,10 +147,22 @@ class Run:
         Raises:
             UsageError: it is a model of images.
         """
-        data, view = self.data, self.plan.view
+        data = self.data
         if not isinstance(data, TextData):
             raise UsageError(f"{self.name} is a model of images and has no text. It can: sample, evaluate.")
-        return Written(self.name, self.folder, self.model, data, view.protocol, self.config["data"] or "")
+        return Written(self.name, self.folder, self.model, data, self.plan.view, self.config["data"] or "")
+
+    @cached_property
+    def voice(self) -> Voice:
+        """The language model with its vocabulary, without its text.
+
+        Raises:
+            UsageError: it is a model of images.
+        """
+        spec = self.spec
+        if not isinstance(spec, TextSpec) or spec.kept is None:
+            raise UsageError(f"{self.name} is a model of images and has no text. It can: sample, evaluate.")
+        return Voice(self.name, self.folder, self.model, spec.kept)
 
     def sample(self, n: int = 64, **options: Any) -> Result:
         """Draw new images; see ``reverie.actions.sample``."""
@@ -173,9 +188,58 @@ class Run:
         """Add an attribute to images; see ``reverie.actions.edit``."""
         return actions.edit(self.trained, having, lacking, **options)
 
-    def score(self, images: str | Path | None = None, **options: Any) -> Result:
-        """Rank images by how likely the model finds them; see ``reverie.actions.score``."""
-        return actions.score(self.trained, images, **options)
+    def score(self, source: str | Path | None = None, **options: Any) -> Result:
+        """Rank images by how likely they are, or colour a text by how surprising it is; by default held-out ones.
+
+        See ``reverie.actions.score`` and ``reverie.text_actions.score``.
+        """
+        if not self.is_text:
+            return actions.score(self.trained, source, **self._for(actions.score, options))
+        chosen = self._for(text_actions.score, options)
+        text, name = text_actions.read_source(source) if source else (self._held_out()[:SHOWN], "the held-out text")
+        return text_actions.score(self.voice, text, name=name, **chosen)
+
+    def _for(self, action: Callable[..., Result], options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Refuse options that are for models of another kind."""
+        if strange := [f"--{name}" for name in options if name not in inspect.signature(action).parameters]:
+            kind = "text" if self.is_text else "images"
+            raise UsageError(f"{self.name} is a model of {kind}: leave out {', '.join(strange)}.")
+        return options
+
+    def _held_out(self) -> str:
+        return self.written.data.parts["valid"].decode()
+
+    def stream(self, prompt: str = "", *, count: int = 1, **options: Any) -> Speech:
+        """Go on with a text, symbol by symbol; see ``reverie.text_actions.wish_of`` for the options."""
+        voice = self.voice
+        wish = text_actions.wish_of(**options, train=lambda: self.written.data.ids["train"])
+        return text_actions.speak(voice, prompt, wish, count=count)
+
+    def generate(self, prompt: str = "", *, count: int = 1, **options: Any) -> Result:
+        """Go on with a text: its ``values`` hold the ``prompt``, the ``texts``, and a ``note`` of what was unknown."""
+        speech = self.stream(prompt, count=count, **options)
+        return Result([], values={"prompt": speech.prompt, "texts": speech.texts(), "note": speech.note})
+
+    def copies(
+        self, source: str | Path | None = None, *, length: int = SPOKEN, temperature: float = 1.0, seed: int = 0,
+        out: Path | None = None,
+    ) -> Result:  # fmt: skip
+        """What a text, or what the model says, copies from its training text; see ``reverie.text_actions.copies``."""
+        voice = self.voice
+        if source is not None:
+            text, name = text_actions.read_source(source)
+        else:
+            (text,) = self.stream(length=length, temperature=temperature, seed=seed).texts()
+            name = f"{self.name} at temperature {temperature:g}"
+        return text_actions.copies(voice, self.written.data, text, name=name, out=out)
+
+    def compress(self, source: str | Path, **options: Any) -> Result:
+        """Compress a text file by the model; see ``reverie.text_actions.compress``."""
+        return text_actions.compress(self.voice, Path(source), **options)
+
+    def decompress(self, source: str | Path, **options: Any) -> Result:
+        """Bring back what ``compress`` wrote; see ``reverie.text_actions.restore``."""
+        return text_actions.restore(self.voice, Path(source), **options)
 
     def evaluate(self, **options: Any) -> Result:
         """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""

@@ -184,7 +184,7 @@ def _conclude(run: "Run", as_json: bool) -> None:
     if figures:
         print(plain(figures), end="\n\n")
     if run.is_text:
-        print(f"{report}\nNext: reverie evaluate {run.folder}   (all held-out text)", flush=True)
+        print(f"{report}\nNext: reverie generate {run.folder} --length 500", flush=True)
         return
     action = f"reverie sample {run.folder} --seed 1"
     if any("given" in figure["protocol"] for figure in figures):

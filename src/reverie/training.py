@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import reverie
 from reverie import config as configuration
@@ -27,7 +28,7 @@ from reverie.engine.turn import Job
 from reverie.errors import DataError, Diverged, ReverieError, UsageError
 from reverie.files import write, write_json
 from reverie.finish import finish, on_epoch
-from reverie.initial import grown, take_over
+from reverie.initial import grown, take_over, taken
 from reverie.kinds import Data, Spec, read
 from reverie.runs import Run, free_name, open_run, runs_folder
 
@@ -110,6 +111,8 @@ def prepare(config: dict[str, Any], spec: Spec | None = None) -> Prepared:
     plan = build(config, spec or grown(config["init"], data.spec))
     data = plan.view.fixed(data)
     plan.view.check(data, plan.batch)
+    if spec is None and config["init"] and isinstance(plan.model, nn.Module):
+        taken(config["init"], plan.model, data.spec)  # refuses what does not fit before there is a folder
     device = machine.pick_device(config["device"])
     threads = config["threads"] or machine.free_cores()
     bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and machine.has_fast_bf16(device))

@@ -7,6 +7,7 @@ from torch import nn
 
 from reverie.data.corpus import TextData
 from reverie.data.tokenizers import Tokenizer
+from reverie.engine.plan import View
 from reverie.errors import UsageError
 from reverie.protocols import TextGenerator
 
@@ -20,7 +21,7 @@ class Written:
         folder: of the run.
         model: the module.
         data: the text it was trained on, in numbers.
-        protocol: how it saw the text, in words.
+        view: how it saw the text.
         source: the name or path of the text as it was given.
     """
 
@@ -28,7 +29,7 @@ class Written:
     folder: Path
     model: nn.Module
     data: TextData
-    protocol: str
+    view: View
     source: str
 
     @property

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from reverie.data import Resident, Split, indices, order
+from reverie.data.batches import ImageStock
 from reverie.errors import UsageError
 
 
@@ -41,6 +42,19 @@ def test_steps_do_not_depend_on_what_was_asked_before():
     assert torch.equal(indices(100, 7, 1234, seed=2), late)
     order(100, 2, 0).zero_()
     assert len(order(100, 2, 0).unique()) == 100
+
+
+def test_a_stock_of_images_gives_the_rows_of_a_turn_as_they_are_observed():
+    stock = ImageStock(Resident(Split(torch.arange(10, dtype=torch.uint8)[:, None, None, None]), "cpu"), observe)
+    assert stock.turns(3) == 3
+    whole = stock.take(4, 3, range(3), 7, None).x
+    assert whole.flatten().tolist() == (indices(10, 3, 4, 7) + 100).tolist()
+    assert torch.equal(stock.take(4, 3, range(1, 3), 7, None).x, whole[1:])
+    assert stock.continues(0, 3)
+
+
+def observe(pixels, noise):
+    return pixels + 100
 
 
 @pytest.mark.parametrize("batch", [0, 11])

@@ -10,7 +10,7 @@ import torch
 from reverie.engine import loop
 from reverie.engine.checkpoint import newest
 from reverie.engine.loop import SKIPS, Report, fit, restore, rounds_in, save
-from reverie.engine.plan import cosine, half_life
+from reverie.engine.plan import cosine, half_life, linear
 from reverie.engine.stop import Stop
 from reverie.engine.turn import Job
 from reverie.errors import Diverged
@@ -210,6 +210,54 @@ def test_schedules_are_functions_of_progress():
     assert rate(0.1) == pytest.approx(1.0)
     assert rate(0.55) == pytest.approx(0.6)
     assert rate(1.0) == pytest.approx(0.2)
+
+
+def test_a_straight_line_rises_and_falls():
+    rate = linear(warmup=0.2, end=0.1)
+    assert rate(0.0) < 0.05
+    assert [rate(p) for p in (0.2, 0.6, 1.0)] == pytest.approx([1.0, 0.55, 0.1])
+
+
+def test_the_rate_falls_after_an_epoch_that_brought_nothing(tmp_path):
+    training = training_of("vae", tmp_path, steps=24, anneal=0.25)  # 4 steps an epoch
+    figures, rates = iter([3.0, 2.0, 2.0, 2.5, 1.0, 1.5]), []
+
+    def measure(epoch, model):
+        rates.append(training.state.rate)
+        return {"test_loss": next(figures)}
+
+    fit(training, Stop(), Report(on_epoch=measure))
+    assert [*rates, training.state.rate] == [1, 1, 1, 1 / 4, 1 / 16, 1 / 16, 1 / 64]
+    unmeasured = training_of("vae", tmp_path / "b", steps=24, anneal=0.25)
+    fit(unmeasured, Stop(), Report())
+    assert unmeasured.state.rate == 1
+
+
+def test_a_rate_that_fell_is_part_of_the_run(tmp_path):
+    def run(folder, stop_at=None):
+        training, stop = training_of("vae", folder, steps=24, anneal=0.25), Stop()
+        if stop_at:
+            checkpoint, _ = newest(training.folder)
+            if checkpoint:
+                restore(training, checkpoint)
+
+        def ask(step, row):
+            stop.signal = int(step == stop_at)
+
+        fit(training, stop, Report(on_step=ask, on_epoch=lambda epoch, model: {"test_loss": abs(epoch - 2.0)}))
+        return weights(training.job.model)
+
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "broken", 18)
+    assert same(run(tmp_path / "broken", 99), whole)
+
+
+def test_a_carried_state_of_many_tensors_comes_back_in_its_order():
+    carried = {"a": tuple(torch.tensor([float(i)]) for i in range(12)), "b": torch.ones(3), "c": (torch.zeros(2),)}
+    back = loop._unflatten(loop._flatten(carried), torch.device("cpu"))
+    assert [float(tensor) for tensor in back["a"]] == list(range(12))
+    assert torch.equal(back["b"], carried["b"])
+    assert isinstance(back["c"], tuple)
 
 
 def test_steps_of_an_epoch_count_the_turn_that_needs_most_data(tmp_path):

@@ -17,6 +17,7 @@ from reverie.errors import DataError, UsageError
 
 HELD_OUT = 0.1  # of a text without parts, its last tenth is for validation
 VOCABULARY = "vocabulary.json"
+_BLOCK = 2**20  # symbols that are counted at once
 FEWEST = 20  # bytes of a text that has no parts
 
 
@@ -114,7 +115,7 @@ class TextData:
             DataError: the training part holds one distinct symbol only.
         """
         ids = {part: encode(tokenizer, data) for part, data in self.parts.items()}
-        if len(ids["train"]) and (ids["train"] == ids["train"][0]).all():
+        if len(ids["train"]) and ids["train"].min() == ids["train"].max():
             what = f"{tokenizer.decode(ids['train'][:1])!r}"
             raise DataError(f"{self.name} holds one distinct symbol only, {what}: there is nothing to learn.")
         return replace(self, tokenizer=tokenizer, ids=ids)
@@ -142,7 +143,8 @@ class TextData:
 
     def _unknown(self, ids: Ids) -> int:
         unknown = self.tokenizer.unknown if self.tokenizer else None
-        return 0 if unknown is None else int((ids == unknown).sum())
+        blocks = range(0, len(ids), _BLOCK)
+        return 0 if unknown is None else sum(int((ids[i : i + _BLOCK] == unknown).sum()) for i in blocks)
 
     def companions(self) -> dict[str, Any]:
         """What lies beside the weights, by file: the vocabulary."""
@@ -151,8 +153,12 @@ class TextData:
 
 def encode(tokenizer: Tokenizer, data: bytes) -> Ids:
     """The numbers of a text in UTF-8, a piece at a time, in the smallest type that holds them."""
-    found = [tokenizer.encode(piece) for piece in pieces(data)]
-    return np.concatenate(found) if found else np.zeros(0, smallest(len(tokenizer)))
+    ids, count = np.empty(len(data), smallest(len(tokenizer))), 0  # no symbol is less than a byte
+    for piece in pieces(data):
+        found = tokenizer.encode(piece)
+        ids[count : count + len(found)] = found
+        count += len(found)
+    return ids[:count]
 
 
 def load_text(source: str | Path) -> TextData:

@@ -89,12 +89,15 @@ class Windows:
         window: symbols of a window; one more follows it.
         step: from the start of a window to the next.
         examples: windows of an epoch; 0 for all.
+        aside: share of them that an epoch does not train on. They overlap those it trains on, and other epochs train on
+            them: their loss is not that of held-out text, as which the classic examples report it.
     """
 
     tokenizer: Tokenizer
     window: int
     step: int
     examples: int
+    aside: float = 0.0
 
     @property
     def protocol(self) -> str:
@@ -119,7 +122,7 @@ class Windows:
 
     def stock(self, data: TextData, device: torch.device | str) -> "WindowStock":
         """The windows of the training part."""
-        return WindowStock(data.ids["train"], self.window, self.step, self.examples, device)
+        return WindowStock(data.ids["train"], self, device)
 
 
 @dataclass(frozen=True)
@@ -127,25 +130,37 @@ class WindowStock:
     """The windows of a text: x (B, T + 1)."""
 
     ids: Ids
-    window: int
-    step: int
-    examples: int
+    how: Windows
     device: torch.device | str
 
     @property
     def count(self) -> int:
         """Windows that there are."""
-        return max(0, (len(self.ids) - self.window - 1) // self.step + 1)
+        return max(0, (len(self.ids) - self.how.window - 1) // self.how.step + 1)
+
+    @property
+    def split(self) -> tuple[int, int]:
+        """Windows of an epoch that are trained on, and those that are set aside."""
+        examples = min(self.count, self.how.examples or self.count)
+        aside = int(self.how.aside * examples)
+        return examples - aside, aside
 
     def turns(self, batch: int) -> int:
         """Full batches in an epoch."""
-        return min(self.count, self.examples or self.count) // batch
+        return self.split[0] // batch
 
     def take(self, turn: int, batch: int, rows: range, seed: int, noise: Noise) -> Batch:
         """Those windows, int64."""
         epoch, place = divmod(turn, self.turns(batch))
-        chosen = order(self.count, seed, epoch)[place * batch :][rows.start : rows.stop].numpy()
-        return Batch(_windows(self.ids, chosen * self.step, self.window, self.device))
+        return Batch(self._at(order(self.count, seed, epoch)[place * batch :][rows.start : rows.stop]))
+
+    def aside(self, epoch: int, seed: int) -> torch.Tensor:
+        """The windows that an epoch (from 0) sets aside, (N, T + 1) int64."""
+        trained, aside = self.split
+        return self._at(order(self.count, seed, epoch)[trained : trained + aside])
+
+    def _at(self, chosen: torch.Tensor) -> torch.Tensor:
+        return _windows(self.ids, chosen.numpy() * self.how.step, self.how.window, self.device)
 
     def continues(self, turn: int, batch: int) -> bool:
         """Never: a window starts anywhere."""

@@ -265,7 +265,10 @@ def _epoch(training: Training, report: Report) -> float | None:
 def _anneal(training: Training, value: float | None) -> None:
     """Lower the rates after an epoch that was no better than the best; the first rank says what was measured."""
     state, world = training.state, training.job.world
-    seen = world.sum_(torch.tensor(value or 0.0, dtype=torch.float64)).item()
+    told = torch.tensor([value or 0.0, float(value is not None)], dtype=torch.float64, device=training.job.device)
+    seen, measured = world.sum_(told).tolist()
+    if not measured:
+        return
     if state.lowest is not None and not seen < state.lowest:
         state.rate *= training.job.plan.anneal
     state.lowest = seen if state.lowest is None else min(seen, state.lowest)

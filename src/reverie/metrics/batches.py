@@ -10,16 +10,22 @@ from reverie.protocols import Autoencoder, Distribution
 
 
 @contextmanager
-def evaluating(model: object) -> Iterator[None]:
-    """Put a model into evaluation mode, without gradients, and back into the mode it was in."""
+def resting(model: object) -> Iterator[None]:
+    """Put a model into evaluation mode, and back into the mode it was in."""
     module = model if isinstance(model, nn.Module) else nn.Module()
     training = module.training
     module.eval()
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         module.train(training)
+
+
+@contextmanager
+def evaluating(model: object) -> Iterator[None]:
+    """Put a model into evaluation mode, without gradients, and back into the mode it was in."""
+    with resting(model), torch.inference_mode():
+        yield
 
 
 def batches(model: object, x: Tensor, size: int) -> Iterator[tuple[range, Tensor]]:

@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from reverie.errors import DataError, Diverged, Interrupted, UsageError
 from reverie.metrics.batches import evaluating
-from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.protocols import TextGenerator
 
-CHUNK = 2048  # symbols that are read at once; it changes no figure
+CHUNK = 256  # symbols that are read at once; it changes no figure
 
 
 def symbol_nats(
@@ -56,27 +55,3 @@ def _chunk(model: nn.Module, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
     logits, state = model(ids[None, :-1], state)
     nats = nn.functional.cross_entropy(logits[0].float(), ids[1:], reduction="none")
     return nats.double().cpu(), state
-
-
-def evaluate_language(
-    model: nn.Module, ids: Tensor, *, protocol: Protocol, should_stop: Callable[[], bool] = lambda: False
-) -> list[Figure]:
-    """The mean loss in nats per symbol with its protocol; its standard error holds for symbols as they come.
-
-    Args:
-        model: as for ``symbol_nats``.
-        ids: (N,) int64.
-        protocol: what the caller knows: text, part, vocabulary.
-        should_stop: asked between chunks.
-
-    Raises:
-        ReverieError: as for ``symbol_nats``.
-    """
-    nats = symbol_nats(model, ids, should_stop=should_stop)
-    carried = {
-        **protocol,
-        "state": "carried",
-        "scored": f"{len(nats):,} symbols, all but the first",
-        "dtype": "float32",
-    }
-    return [mean_figure("loss", nats, "nats per symbol", carried)]

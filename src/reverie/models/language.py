@@ -17,7 +17,7 @@ from reverie.protocols import Batch, Loss, Noise
 
 
 class Restraint(NamedTuple):
-    """What keeps a model from learning its text by heart: shares that are dropped in training, and penalties.
+    """What keeps a model from learning its text by heart: shares that are dropped in training, and penalties in nats.
 
     What is dropped is the same at every step of a window and differs between rows; of words and weights, it is the
     same in all rows.
@@ -87,6 +87,8 @@ class LanguageModel(nn.Module):
         nats = functional.cross_entropy(logits.flatten(0, 1), following.flatten(), reduction="none")
         value = nats.view_as(following).mean(1)
         left = tuple(tensor.detach().float() for tensor in state)
+        if not (self.restraint.activity or self.restraint.slowness):
+            return Loss(value, {}, left)
         return Loss(value + self._penalty(output, raw), {"nats": value.detach()}, left)
 
     def _penalty(self, output: Tensor, raw: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ def run(
     window: Count = 64,
     batch: Count = 32,
     dropout: Fraction = 0.5,
+    recurrent: Fraction = 0.0,
     rate: Rate = 3e-3,
     decay: Weight = 0.01,
     ema: Fraction = 0.999,
@@ -48,13 +49,14 @@ def run(
         window: symbols that gradients go back through.
         batch: columns of text that are read side by side.
         dropout: share of the outputs of each layer; a fifth of it for the embedding.
+        recurrent: share of the recurrent weights that is dropped.
         rate: Adam's, at its peak.
         decay: of the weights, decoupled.
         ema: decay a step of the averaged weights; 0 for none.
         clip: largest norm of the gradient; 0 for no limit.
     """
     tokenizer = data.tokenizer(tokens, vocabulary)
-    restraint = Restraint(inputs=dropout / 5, layers=dropout, outputs=dropout)
+    restraint = Restraint(inputs=dropout / 5, layers=dropout, outputs=dropout, recurrent=recurrent)
     return Plan(
         model=LanguageModel(len(tokenizer), embedding, stack(cell, embedding, units), restraint=restraint),
         view=Columns(tokenizer, window),

@@ -21,6 +21,7 @@ class Record:
     figures: tuple[Mapping[str, Any], ...]  # of eval.json
     samples: tuple[Path, ...]  # in the order of training, light variants
     pictures: tuple[Path, ...]
+    course: tuple[Mapping[str, Any], ...] = ()  # course.jsonl: what a text model said as training went on
 
     @property
     def recipe(self) -> str:
@@ -51,6 +52,7 @@ def read(folder: Path) -> Record:
         figures=tuple(evaluation.get("figures", ())),
         samples=_pictures(folder / "samples"),
         pictures=_pictures(folder / "pictures"),
+        course=tuple(_lines(folder / "course.jsonl")),
     )
 
 

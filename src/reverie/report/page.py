@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -16,6 +16,9 @@ from reverie.report.files import Record
 from reverie.report.theme import theme_of
 
 STRIP = 8  # sheets of samples that are shown, from the first to the last
+SAID = 6  # epochs of the course of a text model that are shown
+
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def write_page(folder: Path) -> Path:
         dark=theme_of("dark"),
         summary=summary(record),
         samples=[_sample(path, record.name) for path in _spread(record.samples, STRIP)],
+        course=_course(record.course),
         figures=[_row(figure, common) for figure in record.figures],
         common=table.words(common),
         training=_training(record),
@@ -89,6 +93,19 @@ def _row(figure: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, str]
     }
 
 
+def _course(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What a text model went on with at each temperature, for some epochs; a line written twice counts once."""
+    epochs = {line["epoch"]: line for line in lines if {"epoch", "nats", "rows"} <= line.keys() and line["rows"]}
+    if not epochs:
+        return None
+    shown = _spread([epochs[epoch] for epoch in sorted(epochs)], SAID)
+    return {
+        "seed": shown[-1]["rows"][0]["seed"],
+        "temperatures": [row["temperature"] for row in shown[-1]["rows"]],
+        "epochs": shown,
+    }
+
+
 def _facts(record: Record) -> list[tuple[str, str]]:
     """What run.json says of data, machine and course, in the order one asks."""
     facts, data = record.facts, record.data
@@ -123,11 +140,11 @@ def _shown(value: object) -> str:
     return ", ".join(map(_shown, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """At most ``count`` paths, evenly spaced, with the first and the last."""
-    if len(paths) <= count:
-        return list(paths)
-    return [paths[round(i * (len(paths) - 1) / (count - 1))] for i in range(count)]
+def _spread(things: Sequence[Thing], count: int) -> list[Thing]:
+    """At most ``count`` things, evenly spaced, with the first and the last."""
+    if len(things) <= count:
+        return list(things)
+    return [things[round(i * (len(things) - 1) / (count - 1))] for i in range(count)]
 
 
 def _sample(path: Path, run: str) -> Picture:

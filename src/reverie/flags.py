@@ -1,0 +1,65 @@
+"""The flags that several commands take, and how commands print what they made.
+
+Nothing here imports torch before a command needs it.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from reverie.actions import Result
+    from reverie.runs import Run
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """What every command takes.
+
+    Args:
+        runs: the folder of runs; by default $REVERIE_RUNS, then runs.
+        json: print the answer as JSON.
+    """
+
+    runs: Path | None = None
+    json: bool = False
+
+
+PLAIN = Common()
+RunName = Annotated[str, Parameter(help="A path, a name, or last.")]
+Label = Annotated[str | None, Parameter(help="A class by its name or number, for a model that is told classes.")]
+Count = Annotated[int, Parameter(name=("--n", "-n"), help="How many, at most.")]
+Some = Annotated[int | None, Parameter(name=("--n", "-n"), help="The first n; all by default.")]
+Seed = Annotated[int, Parameter(help="Fixes all randomness.")]
+Scale = Annotated[float, Parameter(help="Factor on the standard deviation of the prior.")]
+Steps = Annotated[int, Parameter(help="Pictures on the way, with both ends.")]
+Out = Annotated[Path | None, Parameter(help="A PNG to write, instead of one in the run's folder.")]
+
+
+def opened(run: str, common: Common) -> "Run":
+    """The run that a command names."""
+    from reverie.runs import open_run
+
+    return open_run(run, common.runs)
+
+
+def say(words: object) -> None:
+    """Print a line at once."""
+    print(words, flush=True)
+
+
+def show(result: "Result", common: Common, **more: Any) -> None:
+    """Print what an action made."""
+    if common.json:
+        figures = [figure.to_json() for figure in result.figures]
+        say(json.dumps({"files": [str(f) for f in result.files], "figures": figures, **result.values, **more}))
+        return
+    for file in result.files:
+        if ".dark." not in file.name:
+            say(file)
+    for name, value in more.items():
+        say(f"{name}: {value}")

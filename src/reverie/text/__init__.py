@@ -1,0 +1,1 @@
+"""Text: drawing it symbol by symbol, measuring what a model says of it, coding it, and finding what was copied."""
