@@ -122,6 +122,27 @@ def test_an_average_with_a_half_life_forgets_half_of_its_past_over_so_many_image
     torch.testing.assert_close(weights(training.result)[name], wanted)
 
 
+def test_the_memory_of_the_moments_is_a_function_of_progress(tmp_path):
+    """Adam by hand, in float64, with decays that change at each step."""
+
+    def betas(progress):
+        return 0.1 + 0.5 * progress, 0.9 + 0.09 * progress
+
+    training = training_of("vae", tmp_path, steps=5, betas=betas, ema=0.0, clip=0.0)
+    learner, seen = training.learners["vae"], []
+    usual = learner.update
+    learner.update = lambda gradients, factor: (seen.append([g.clone() for g in gradients]), usual(gradients, factor))
+    weight = learner.parameters[0].detach().double().clone()
+    fit(training, Stop(), Report())
+    first = second = torch.zeros_like(weight)
+    for step, gradients in enumerate(seen):
+        (b1, b2), g = betas(step / 5), gradients[0].double()
+        first, second = b1 * first + (1 - b1) * g, b2 * second + (1 - b2) * g * g
+        corrected = first / (1 - b1 ** (step + 1)), second / (1 - b2 ** (step + 1))
+        weight = weight - 1e-2 * corrected[0] / (corrected[1].sqrt() + 1e-8)
+    torch.testing.assert_close(learner.parameters[0].detach().double(), weight, rtol=1e-5, atol=1e-6)
+
+
 def poison(training, steps):
     """Make the loss not a number at some steps."""
     usual, clock = training.job.model.loss, {"calls": 0}

@@ -22,7 +22,7 @@ from reverie.engine.turn import Job
 from reverie.errors import UsageError
 from reverie.models.gan import GAN, Game
 from reverie.nn.adversarial import ProjectionCritic, ToldGenerator
-from reverie.nn.growing import MinibatchDeviation
+from reverie.nn.growing import GrowingCritic, GrowingGenerator, MinibatchDeviation, form
 from reverie.nn.spectral import normalised
 from reverie.objectives import adversarial
 from reverie.objectives.penalties import GradientPenalty, ZeroCentred
@@ -131,7 +131,8 @@ def plan_of(model, **changes):
 
 
 def training_of(model, folder, steps=9, **changes):
-    pixels = torch.randint(0, 256, (32, *SHAPE), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    shape = (1, 8, 8) if isinstance(model.generator, GrowingGenerator) else SHAPE
+    pixels = torch.randint(0, 256, (32, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     images = Resident(Split(pixels, torch.arange(32) % 3), "cpu")
     job = Job(plan_of(model, **changes), images, steps, 0, torch.device("cpu"), "fp32", 1, World())
     return Training.of(job, folder / "checkpoints")
@@ -144,13 +145,16 @@ def state(training):
 
 def fresh(kind):
     torch.manual_seed(0)
-    return {"told": told, "spectral": lambda: tiny(Game(adversarial.hinge(), critic_turns=3), spectral_and_batch())}[
-        kind
-    ]()
+    if kind == "growing":
+        players = GrowingGenerator(LATENT, (1, 8, 8), 4, 8), GrowingCritic((1, 8, 8), 4, 8)
+        return GAN(*players, Game(adversarial.wasserstein(1e-3), GradientPenalty()), latent=LATENT)
+    if kind == "told":
+        return told()
+    return tiny(Game(adversarial.hinge(), critic_turns=3), spectral_and_batch())
 
 
-@pytest.mark.parametrize("kind", ["told", "spectral"])
-@pytest.mark.parametrize("stop_at", [1, 4, 7])
+@pytest.mark.parametrize("kind", ["told", "spectral", "growing"])
+@pytest.mark.parametrize("stop_at", [1, 4, 7])  # a growing game is in mid-fade after 4 of 9 steps
 def test_a_stopped_game_goes_on_to_the_same_weights_buffers_and_average(kind, stop_at, tmp_path):
     whole = training_of(fresh(kind), tmp_path / "whole")
     fit(whole, Stop(), Report())
@@ -165,6 +169,20 @@ def test_a_stopped_game_goes_on_to_the_same_weights_buffers_and_average(kind, st
     wanted, found = state(whole), state(resumed)
     assert wanted.keys() == found.keys()
     assert [name for name in wanted if not torch.equal(wanted[name], found[name])] == []
+
+
+def test_players_grow_with_the_budget_and_the_average_draws_what_is_grown(tmp_path):
+    training, forms = training_of(fresh("growing"), tmp_path), []
+    model = training.job.model
+
+    def look(step, row):
+        forms.append(form(model.critic.progress.item(), 2))
+        assert torch.equal(model.generator.progress, model.critic.progress)
+        assert torch.equal(training.result.generator.progress, model.generator.progress)
+
+    fit(training, Stop(), Report(on_step=look))
+    assert forms == [pytest.approx(form(step / 9, 2), abs=1e-6) for step in range(9)]
+    assert forms[4] == (1, pytest.approx(1 / 3, abs=1e-6))
 
 
 def counted(model):

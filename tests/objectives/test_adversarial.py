@@ -122,6 +122,11 @@ def test_least_squares_has_its_three_targets(targets):
     close(cost.generator(f, None), (f.numpy() - c) ** 2 / 2)
 
 
+def test_drift_adds_the_squares_of_real_logits():
+    r, f = torch.tensor([0.3, -2.0]), torch.tensor([1.0, 5.0])
+    torch.testing.assert_close(adversarial.wasserstein(0.5).critic(r, f), f - r + 0.5 * r * r)
+
+
 # Five atoms: p and q are multiples of 1/20, so that a batch of twenty holds each as often as it is likely.
 P, Q = np.array([8, 5, 4, 2, 1]) / 20, np.array([2, 3, 4, 5, 6]) / 20
 

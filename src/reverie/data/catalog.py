@@ -63,6 +63,17 @@ def _idx_remotes(folder: str, host: str, hashes: tuple[str, str, str, str]) -> t
     return tuple(Remote(f"{host}/{f}", sha256, f"{folder}/{f}") for f, sha256 in zip(files, hashes, strict=True))
 
 
+_MNIST = _idx_remotes(
+    "mnist",
+    "https://ossci-datasets.s3.amazonaws.com/mnist",
+    (
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    ),
+)
+
 CATALOG: dict[str, Entry] = {
     entry.name: entry
     for entry in (
@@ -74,16 +85,7 @@ CATALOG: dict[str, Entry] = {
             "official 60,000 / 10,000",
             tuple("0123456789"),
             (Place("mnist", _IDX_LABELLED),),
-            _idx_remotes(
-                "mnist",
-                "https://ossci-datasets.s3.amazonaws.com/mnist",
-                (
-                    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                    "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-                ),
-            ),
+            _MNIST,
         ),
         Entry(
             "fashion-mnist",
@@ -162,6 +164,24 @@ CATALOG: dict[str, Entry] = {
             "AT&T Laboratories Cambridge; credit them when using the images",
             "every 10th image is test: one of each person",
             places=(Place("faces/olivetti_faces.npz"), Place("olivetti-faces/olivetti_faces.npz")),
+        ),
+        Entry(
+            "stacked-mnist",
+            "images",
+            "three digits in three colours: 1,000 modes that can be counted; made from mnist",
+            "derived from MNIST, same terms",
+            "128,000 of training digits / 26,000 of test digits, drawn with seed 0",
+            places=(Place("mnist", _IDX_LABELLED),),
+            remotes=_MNIST,
+        ),
+        Entry(
+            "stacked-mnist-2",
+            "images",
+            "two digits in two colours: 100 modes that can be counted; made from mnist",
+            "derived from MNIST, same terms",
+            "128,000 of training digits / 26,000 of test digits, drawn with seed 0",
+            places=(Place("mnist", _IDX_LABELLED),),
+            remotes=_MNIST,
         ),
         Entry(
             "mnist-5k",

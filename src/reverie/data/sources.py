@@ -14,6 +14,7 @@ from reverie.data.limits import printable
 from reverie.data.pictures import Size
 from reverie.data.shapes import read_shapes
 from reverie.data.stack import Stack
+from reverie.data.stacked import stacked
 from reverie.errors import DataError, suggest
 
 
@@ -81,6 +82,8 @@ def _read_entry(entry: Entry, size: Size | None) -> Album | Stack:
     found = _read(located(entry))
     if entry.name == "frey-faces" and isinstance(found, Stack):
         return _shuffled_frey(found)
+    if entry.name.startswith("stacked-mnist") and isinstance(found, Stack):
+        return stacked(found, 2 if entry.name.endswith("-2") else 3)
     return found
 
 

@@ -187,7 +187,11 @@ def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> 
 
 def _round(training: Training) -> tuple[dict[str, Tensor], bool]:
     job, state = training.job, training.state
-    factor = job.plan.schedule(state.step / max(1, job.steps)) * state.rate
+    progress = state.step / max(1, job.steps)
+    factor = job.plan.schedule(progress) * state.rate
+    if job.plan.betas:
+        for learner in training.learners.values():
+            learner.decay(job.plan.betas(progress))
     logs, updated = round_of(job, training.learners, state.step, factor, training.carried)
     state.step += 1
     state.skipped = 0 if updated else state.skipped + 1

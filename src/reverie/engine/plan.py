@@ -63,6 +63,7 @@ class Plan:
         schedule: factor on every rate as a function of progress from 0 to 1.
         ema: decay a step of the exponential moving average of the weights, 0 for none; or the decay as a function of
             the step, counted from 1, as ``half_life`` makes it.
+        betas: Adam's two decays by progress; None leaves them as the optimizer has them.
         clip: largest norm of a player's gradient, 0 for no limit.
         anneal: factor on all rates after an epoch whose watched loss is not below the lowest before; 1 for none.
         watch: how many test images, or symbols of held-out text, are measured after each epoch.
@@ -76,6 +77,7 @@ class Plan:
     epochs: float
     schedule: Callable[[float], float] = lambda progress: 1.0
     ema: float | Callable[[int], float] = 0.0
+    betas: Callable[[float], tuple[float, float]] | None = None
     clip: float = 0.0
     anneal: float = 1.0
     watch: int = 2000

@@ -84,6 +84,11 @@ class Learner:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
+    def decay(self, betas: tuple[float, float]) -> None:
+        """Give the optimizer's moments another memory."""
+        for group in self.optimizer.param_groups:
+            group["betas"] = betas
+
 
 def gradients(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> Share:
     """The gradient of the mean loss over the global batch, and the means of what was logged."""

@@ -4,6 +4,7 @@ from torch import nn
 
 from reverie.errors import UsageError
 from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv
+from reverie.nn.residual import sizes
 from reverie.nn.thin import ThinConv
 
 LARGEST_BASE = 16  # pixels a side that a generator starts from
@@ -103,6 +104,39 @@ def sketch_critic(shape: Shape) -> nn.Sequential:
         PixelsToRow(),
         nn.Linear(128 * height * width, 1),
     )
+
+
+def batch_normal_generator(latent: int, shape: Shape, width: int) -> nn.Sequential:
+    """Four transposed 5x5 convolutions of stride 2, from 8 times the width up, with batch normalisation and ReLU; tanh.
+
+    (B, latent) to (B, *shape). The network of the mode-counting papers: Radford et al. 2016, 1511.06434, in the sizes
+    of a TensorFlow version in which a side of 28 comes from 14, 7, 4 and 2.
+
+    Args:
+        latent: numbers in a code.
+        shape: of an image, (C, H, W).
+        width: channels of the last layer but one.
+    """
+    there = sizes(shape, 4)[::-1]
+    channels = [8 * width, 4 * width, 2 * width, width, shape[0]]
+    base = (channels[0], *there[0])
+    layers: list[nn.Module] = [nn.Linear(latent, base[0] * base[1] * base[2]), RowToPixels(base)]
+    for n, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
+        (h, w), (height, wide) = there[n], there[n + 1]
+        more = (height - 2 * h + 1, wide - 2 * w + 1)  # an even size is one more than stride 2 gives
+        layers += [nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)]
+        layers.append(TransposedConv(inputs, outputs, 5, stride=2, padding=2, output_padding=more))
+    return nn.Sequential(*layers, nn.Tanh())
+
+
+def batch_normal_critic(shape: Shape, width: int) -> nn.Sequential:
+    """Its mirror image: 5x5 convolutions of stride 2, normalised but for the first, LeakyReLU 0.2; to (B, 1)."""
+    height, wide = sizes(shape, 4)[-1]
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 5, stride=2, padding=2), nn.LeakyReLU(0.2, inplace=True)]
+    for n in (1, 2, 4):
+        layers.append(nn.Conv2d(n * width, 2 * n * width, 5, stride=2, padding=2))
+        layers += _normal(2 * n * width)
+    return nn.Sequential(*layers, PixelsToRow(), nn.Linear(8 * width * height * wide, 1))
 
 
 def halvings(shape: Shape) -> int:

@@ -111,12 +111,16 @@ def least_squares(fake: float = 0.0, real: float = 1.0, aim: float = 1.0) -> Cos
     return Cost(critic, lambda f, r: (_checked(f) - aim).square() / 2)
 
 
-def wasserstein() -> Cost:
-    """The difference of means, for a critic that is kept 1-Lipschitz (Arjovsky et al. 2017, 1701.07875)."""
+def wasserstein(drift: float = 0.0) -> Cost:
+    """The difference of means, for a critic that is kept 1-Lipschitz (Arjovsky et al. 2017, 1701.07875).
+
+    Args:
+        drift: weight of the real logits' squares, which keeps them near 0 (Karras et al. 2018, 1710.10196, A.1).
+    """
 
     def critic(real: Tensor, fake: Tensor) -> Tensor:
         _alike(real, fake)
-        return fake - real
+        return fake - real + drift * real.square()
 
     return Cost(critic, lambda fake, real: -_checked(fake))
 

@@ -1,5 +1,6 @@
 """What several recipes choose alike: likelihoods with their views, flows, costs of games, and optimizers by name."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
@@ -126,8 +127,7 @@ def cost_of(name: str, smoothing: float = 0.0) -> Cost:
         return smoothed[name](smoothing)
     if smoothing:
         raise UsageError(f"--smoothing is of targets of 0 and 1: it goes with {', '.join(smoothed)}, not with {name}.")
-    others = {"least-squares": adversarial.least_squares, "hinge": adversarial.hinge}
-    return others[name]()
+    return adversarial.relativistic() if name == "relativistic" else adversarial.least_squares()
 
 
 def augment_of(name: Augment) -> Callable[[torch.Tensor, Noise, str], torch.Tensor] | None:
@@ -148,3 +148,14 @@ def need_classes(data: ImageSpec, instead: str) -> tuple[str, ...]:
             f"class into a folder of its own, give an array file with labels, or train {instead}."
         )
     return data.classes
+
+
+def burn_in(start: float, end: float, share: float) -> Callable[[float], float]:
+    """From ``start`` to ``end`` along half a cosine over the first ``share`` of the budget (Huang et al. 2025).
+
+    Example:
+        >>> gamma = burn_in(1.0, 0.1, share=0.5)
+        >>> [round(gamma(progress), 3) for progress in (0.0, 0.25, 0.5, 1.0)]
+        [1.0, 0.55, 0.1, 0.1]
+    """
+    return lambda progress: end + (start - end) * (1 + math.cos(math.pi * min(1.0, progress / share))) / 2
