@@ -6,6 +6,7 @@ from dataclasses import replace
 from torch import nn
 
 from reverie.data import ImageData
+from reverie.engine.loop import Report
 from reverie.engine.noise import ItemNoise
 from reverie.engine.plan import Plan
 from reverie.engine.turn import Job
@@ -14,6 +15,8 @@ from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.quality import judged_by_samples, watch_samples, yardstick_of
 from reverie.report import card, page, sheets
+from reverie.report.files import lines
+from reverie.report.health import verdict
 from reverie.runs import Run
 from reverie.trained import Trained, codes_of
 
@@ -40,6 +43,20 @@ def on_epoch(
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
         model.train(was_training)
         return figures
+
+    return act
+
+
+def on_measured(run: Run, report: Report) -> Callable[[int, dict[str, float]], None]:
+    """What is told after an epoch: its figures, and how the game goes when that has changed."""
+    told: list[str] = []
+
+    def act(epoch: int, figures: dict[str, float]) -> None:
+        report.on_measured(epoch, figures)
+        found = verdict(tuple(lines(run.folder / "metrics.jsonl")))
+        if found and [found.name] != told:
+            told[:] = [found.name]
+            report.say(str(found))
 
     return act
 
@@ -73,6 +90,8 @@ def finish(run: Run, data: ImageData, say: Callable[[str], None]) -> None:
     done.evaluate(k=QUICK_K, n=QUICK_N, quick=True)
     done.draw()
     write_pages(done)
+    if found := verdict(tuple(lines(run.folder / "metrics.jsonl"))):
+        say(str(found))
 
 
 def write_pages(run: Run) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import cos, pi
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -27,7 +27,8 @@ class Plan:
         schedule: factor on every rate as a function of progress from 0 to 1.
         ema: decay a step of the exponential moving average of the weights, 0 for none.
         clip: largest norm of a player's gradient, 0 for no limit.
-        watch: how many test images are measured after each epoch.
+        watch: how many test images, or samples, are measured after each epoch.
+        keep: which weights are the result: of the last step, or of the epoch whose first held-out figure was best.
         pictures: what is drawn when training ends, by the name of a picture and its arguments.
     """
 
@@ -40,6 +41,7 @@ class Plan:
     ema: float = 0.0
     clip: float = 0.0
     watch: int = 2000
+    keep: Literal["last", "best"] = "last"
     pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

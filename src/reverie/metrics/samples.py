@@ -48,6 +48,10 @@ class Yardstick:
         """Features of the held-out images, (N, D)."""
         return self.extractor.features(self.test.pixels)
 
+    def like(self, n: int) -> Tensor:
+        """Features of n training images, or of all if they are fewer."""
+        return self.known[chosen(len(self.known), n)]
+
     @cached_property
     def moments(self) -> Moments:
         """Of the training images."""
@@ -117,12 +121,14 @@ def _distances(seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> list[F
     floor = yardstick.distance(yardstick.held_out)
     ladder = ", ".join(f"{words} {value:.3g}" for words, value in yardstick.ladder().items())
     note = f"floor {floor:.3g}: {len(seen):,} held-out images; these made bad: {ladder}"
-    kernel, error = kernel_distance(*(_unit(each) for each in (seen, yardstick.known)))
-    apart, _ = kernel_distance(*(_unit(each) for each in (yardstick.held_out, yardstick.known)))
+    known = _unit(yardstick.like(len(seen)))
+    kernel, error = kernel_distance(_unit(seen), known)
+    apart, _ = kernel_distance(_unit(yardstick.held_out), known)
+    few = {**protocol, "reference": f"{len(known):,} training images"}
     return [
         Figure(f"FD[{title}]", yardstick.distance(seen), unit, None, protocol, note),
         Figure(f"floor of FD[{title}]", floor, unit, None, protocol, "held-out images in place of samples"),
-        Figure(f"KD[{title}]", kernel, "squared MMD, cubic kernel", error, protocol, f"held-out images: {apart:.3g}"),
+        Figure(f"KD[{title}]", kernel, "squared MMD, cubic kernel", error, few, f"held-out images: {apart:.3g}"),
     ]
 
 
@@ -133,9 +139,9 @@ def _unit(features: Tensor) -> Tensor:
 
 def _neighbourhood(seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> list[Figure]:
     """As many training images as samples, whatever there are: these depend on the number of both."""
-    n = min(len(seen), len(yardstick.known))
+    real = yardstick.like(len(seen))
+    n = len(real)
     k = min(NEIGHBOURS, n - 1)
-    real = yardstick.known[chosen(len(yardstick.known), n)]
     found, floor = (neighbourhoods(real, each[:n], k=k) for each in (seen, yardstick.held_out))
     protocol = {**protocol, "reference": f"{n:,} training images", "neighbours": k}
     units = {
