@@ -40,8 +40,8 @@ def evaluate(
         trained: the model.
         k: importance samples for each image, for the bound of a latent-variable model.
         n: so many test images, evenly spaced; all by default.
-        samples: how many samples are drawn and measured; 0 for none; by default 10,000, and fewer if the model draws
-            pixel by pixel.
+        samples: how many samples are drawn and measured; 0 for none; by default as many as there are test images, at
+            most 10,000, and fewer if the model draws pixel by pixel.
         quick: samples are few by default, and held against some of the training images: seconds.
         should_stop: asked between batches.
 
@@ -65,7 +65,7 @@ def evaluate(
         figures += evaluate_density(trained.model, x, protocol=protocol, should_stop=stop)
     if isinstance(trained.model, Autoencoder):
         figures += _codes(trained, trained.model, test, protocol)
-    count = usual_count(trained.model, quick) if samples is None else samples
+    count = usual_count(trained, quick) if samples is None else samples
     if isinstance(trained.model, Sampler) and count:
         figures += measure_samples(trained, count, protocol=_set(trained), quick=quick, should_stop=stop)
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in figures]})

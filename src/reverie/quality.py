@@ -34,10 +34,14 @@ def never() -> bool:
     return False
 
 
-def usual_count(model: object, quick: bool) -> int:
-    """How many samples are drawn where nobody says: fewer where it is quick, or the model draws pixel by pixel."""
-    slow = isinstance(model, Density) and not isinstance(model, LatentDensity)
-    return (0 if slow else QUICK) if quick else (SLOWLY if slow else SAMPLES)
+def usual_count(trained: Trained, quick: bool) -> int:
+    """How many samples are drawn where nobody says: as many as there are test images, up to a number.
+
+    The number is lower where it is quick, or the model draws pixel by pixel.
+    """
+    slow = isinstance(trained.model, Density) and not isinstance(trained.model, LatentDensity)
+    most = (0 if slow else QUICK) if quick else (SLOWLY if slow else SAMPLES)
+    return min(most, len(trained.data.test)) if len(trained.data.test) > 1 else 0
 
 
 def judged_by_samples(model: object) -> bool:

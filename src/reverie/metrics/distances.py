@@ -116,7 +116,7 @@ def _cube(x: Tensor) -> Tensor:
 
 
 def check_features(*sets: Tensor) -> None:
-    """Refuse features that are no finite matrices of one width with two rows at least.
+    """Refuse features that are no finite matrices (N, D) of one width with two rows at least.
 
     Raises:
         DataError: that is so.
