@@ -66,6 +66,10 @@ def test_a_few_good_pictures_again_and_again_are_a_collapse_from_the_start():
     assert "precision is 0.80 and recall 0.01" in found.why
 
 
+def test_what_never_was_cannot_be_lost():
+    assert verdict(rows([50, 30, 20, 19, 40, 80], recall=[0.001, 0.003, 0, 0, 0, 0])).name != "collapsing"
+
+
 def test_lost_classes_are_a_collapse_where_recall_is_not_known():
     assert "classes fell from 9.8 to 3" in verdict(rows([50, 30, 20, 60], classes=[9, 9.8, 9.8, 3])).why
 

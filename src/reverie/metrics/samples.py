@@ -16,7 +16,7 @@ from reverie.errors import DataError
 from reverie.metrics.distances import Moments, frechet_distance, kernel_distance
 from reverie.metrics.extractors import SPREAD, Extractor, chosen
 from reverie.metrics.figures import Figure, Protocol, mean_figure
-from reverie.metrics.modes import effective_classes
+from reverie.metrics.modes import effective_classes, modes, perfect_modes, stacked
 from reverie.metrics.neighbours import Neighbourhoods, memory_ratio, neighbourhoods, repeated
 from reverie.metrics.probes import probes
 
@@ -108,6 +108,40 @@ def evaluate_samples(
             figures += _classes(classes, yardstick, {**mine, "n": len(pixels)})
             figures += _memory(pixels[:n], seen[:n], yardstick, mine)
     return figures
+
+
+def evaluate_modes(
+    pixels: Tensor, test: Tensor, digits: Extractor, *, colours: int, protocol: Protocol
+) -> list[Figure]:
+    """Count the modes of stacked digits, and measure ``KL(samples || uniform)``, beside those of held-out images.
+
+    Every colour is read by the classifier of single digits, whose errors can make a missing mode seem present: modes
+    with a tenth of their share are counted too. See ``reverie.metrics.modes``.
+
+    Args:
+        pixels: samples, (N, C, H, W) uint8.
+        test: held-out images, (M, C, H, W) uint8.
+        digits: knows the digits of a picture with one colour.
+        colours: the first so many hold a digit.
+        protocol: data, how samples were drawn ...
+    """
+    total, n = 10**colours, len(pixels)
+    which, real = (stacked(_read(each, digits, colours)) for each in (pixels, test))
+    found, floor, beside = modes(which, total), perfect_modes(n, total), modes(real, total)
+    often = int((torch.bincount(which, minlength=total) >= 0.1 * n / total).sum())
+    protocol = {**protocol, **digits.protocol, "n": n}
+    told = f"of {total:,}; a perfect generator: {floor.seen:,.1f}; {len(test):,} held-out images: {beside.seen:,.0f}"
+    spread = f"a perfect generator: {floor.divergence:.4f}; {len(test):,} held-out images: {beside.divergence:.4f}"
+    return [
+        Figure("modes", found.seen, "modes", None, protocol, f"{told}; with a tenth of their share: {often:,}"),
+        Figure("mode_divergence", found.divergence, "nats, KL(samples || uniform)", None, protocol, spread),
+    ]
+
+
+def _read(pixels: Tensor, digits: Extractor, colours: int) -> Tensor:
+    """The digit in each of the first colours, (N, colours)."""
+    read = [digits.look(pixels[:, colour : colour + 1])[1] for colour in range(colours)]
+    return torch.stack([each for each in read if each is not None], 1)
 
 
 def some(split: Split, count: int) -> Split:

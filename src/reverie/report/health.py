@@ -15,6 +15,7 @@ EPOCHS = 4  # measured epochs before there is a verdict
 GAIN = 0.98  # a distance below so much of the best one before is an improvement
 STRONG, WEAK = 0.98, 0.55  # share of pairs in which the critic ranks the real image above the fake one
 LOST = 0.5  # recall, or classes, below so much of the most there were
+ENOUGH = 0.1  # recall that can be lost
 SPARSE = 0.02  # recall of next to nothing, beside SHARP precision: a few good pictures again and again
 SHARP = 0.3
 COPIES = 0.5  # distance to the nearest training image, over that of held-out images
@@ -85,9 +86,9 @@ def _diverging(played: Rows) -> Verdict | None:
 
 def _collapsing(measured: Rows) -> Verdict | None:
     advice = "Try a cost with a critic that sees pairs (r3gan), packing, a larger batch, or a lower generator rate."
-    for name, words in (("test_recall", "recall"), ("test_classes", "the effective number of classes")):
+    for name, words, enough in (("test_recall", "recall", ENOUGH), ("test_classes", "effective classes", 2.0)):
         values = _values(measured, name)
-        if values and values[-1] < LOST * max(values) and _worse(measured):
+        if values and max(values) >= enough and values[-1] < LOST * max(values) and _worse(measured):
             why = f"{words} fell from {max(values):.3g} to {values[-1]:.3g} while the distance grew"
             return Verdict("collapsing", why, advice)
     precision, recall = _values(measured, "test_precision"), _values(measured, "test_recall")
