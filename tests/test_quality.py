@@ -92,7 +92,9 @@ def test_who_is_judged_by_samples_alone(trained):
     assert judged_by_samples(trained.model)
     assert not judged_by_samples(tiny_vae())
     assert not judged_by_samples(nn.Linear(2, 2))
-    assert [usual_count(trained.model, quick) for quick in (True, False)] == [1000, 10_000]
+    assert [usual_count(trained, quick) for quick in (True, False)] == [600, 600]
+    many = replace(trained.data, test=trained.data.train)
+    assert [usual_count(replace(trained, data=many), quick) for quick in (True, False)] == [1000, 5400]
 
 
 def test_a_run_is_evaluated_with_its_samples(monkeypatch, tmp_path):

@@ -211,7 +211,7 @@ def evaluate(
         run: a path, a name, or last.
         k: importance samples for each image.
         n: so many test images, evenly spaced; all by default.
-        samples: how many samples are drawn and measured, 10,000 by default; 0 for none.
+        samples: how many samples are drawn and measured; by default as many as test images, at most 10,000.
         common: what every command takes.
     """
     from reverie.engine.stop import on_signals

@@ -47,8 +47,8 @@ def evaluate(
         trained: the model.
         k: importance samples for each image, for the bound of a latent-variable model.
         n: so many test images, evenly spaced, or so many symbols from the start of the held-out text; all by default.
-        samples: how many samples are drawn and measured; 0 for none; by default 10,000, and fewer if the model draws
-            pixel by pixel.
+        samples: how many samples are drawn and measured; 0 for none; by default as many as there are test images, at
+            most 10,000, and fewer if the model draws pixel by pixel.
         quick: samples are few by default, and held against some of the training images: seconds.
         should_stop: asked between batches.
 
@@ -71,7 +71,7 @@ def evaluate(
 
 
 def _of_samples(trained: Trained, count: int | None, quick: bool, stop: Callable[[], bool]) -> list[Figure]:
-    count = usual_count(trained.model, quick) if count is None else count
+    count = usual_count(trained, quick) if count is None else count
     if not isinstance(trained.model, Sampler) or not count:
         return []
     return measure_samples(trained, count, protocol=_set(trained), quick=quick, should_stop=stop)

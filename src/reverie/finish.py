@@ -8,6 +8,7 @@ from torch import nn
 
 from reverie.data import ImageData
 from reverie.data.corpus import TextData
+from reverie.engine.loop import Report
 from reverie.engine.noise import ItemNoise
 from reverie.engine.plan import Plan
 from reverie.engine.turn import Job
@@ -17,6 +18,8 @@ from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.quality import judged_by_samples, watch_samples, yardstick_of
 from reverie.report import card, page, sheets
+from reverie.report.files import lines
+from reverie.report.health import verdict
 from reverie.runs import Run
 from reverie.text.course import SEED, continuations, note_epoch
 from reverie.trained import Trained, codes_of
@@ -56,6 +59,20 @@ def on_epoch(
             _continuations(trained, epoch, epoch * job.epoch_steps, figures)
         model.train(was_training)
         return figures
+
+    return act
+
+
+def on_measured(run: Run, report: Report) -> Callable[[int, dict[str, float]], None]:
+    """What is told after an epoch: its figures, and how the game goes when that has changed."""
+    told: list[str] = []
+
+    def act(epoch: int, figures: dict[str, float]) -> None:
+        report.on_measured(epoch, figures)
+        found = verdict(tuple(lines(run.folder / "metrics.jsonl")))
+        if found and [found.name] != told:
+            told[:] = [found.name]
+            report.say(str(found))
 
     return act
 
@@ -104,6 +121,8 @@ def finish(run: Run, data: Data, say: Callable[[str], None]) -> None:
     done.evaluate(k=QUICK_K, n=QUICK_TEXT if run.is_text else QUICK_N, quick=True)
     done.draw()
     write_pages(done)
+    if found := verdict(tuple(lines(run.folder / "metrics.jsonl"))):
+        say(str(found))
 
 
 def write_pages(run: Run) -> None:

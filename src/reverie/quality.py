@@ -1,11 +1,12 @@
 """How good a model's samples are: drawing them, choosing what they are held against, and watching them in training."""
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from reverie.data import ImageData
+from reverie.data import ImageData, load
 from reverie.data.images import Split
 from reverie.data.views import bits, is_binary
 from reverie.engine.noise import ItemNoise
@@ -16,7 +17,7 @@ from reverie.metrics.extractors import random_network
 from reverie.metrics.figures import Figure, Protocol
 from reverie.metrics.modes import effective_classes
 from reverie.metrics.neighbours import memory_ratio, neighbourhoods
-from reverie.metrics.samples import MEMORIES, NEIGHBOURS, Yardstick, evaluate_samples, some
+from reverie.metrics.samples import MEMORIES, NEIGHBOURS, Yardstick, evaluate_modes, evaluate_samples, some
 from reverie.protocols import Autoencoder, Conditional, Density, LatentDensity, Sampler
 from reverie.trained import Trained
 
@@ -26,6 +27,7 @@ SAMPLES, SLOWLY, QUICK = (
     500,
     1000,
 )  # that are measured; of a model that draws pixel by pixel; when training ends
+STACKED = 26_000  # of stacked digits, as Srivastava et al. 2017, arXiv:1705.07761, count them
 KNOWN = 10_000  # training images that samples are held against where it must be quick, and held-out ones at most
 
 
@@ -34,10 +36,15 @@ def never() -> bool:
     return False
 
 
-def usual_count(model: object, quick: bool) -> int:
-    """How many samples are drawn where nobody says: fewer where it is quick, or the model draws pixel by pixel."""
-    slow = isinstance(model, Density) and not isinstance(model, LatentDensity)
-    return (0 if slow else QUICK) if quick else (SLOWLY if slow else SAMPLES)
+def usual_count(trained: Trained, quick: bool) -> int:
+    """How many samples are drawn where nobody says: as many as there are test images, up to a number.
+
+    The number is lower where it is quick, or the model draws pixel by pixel.
+    """
+    slow = isinstance(trained.model, Density) and not isinstance(trained.model, LatentDensity)
+    thorough = STACKED if _colours(trained.data) else SLOWLY if slow else SAMPLES
+    most = (0 if slow else QUICK) if quick else thorough
+    return min(most, len(trained.data.test)) if len(trained.data.test) > 1 else 0
 
 
 def judged_by_samples(model: object) -> bool:
@@ -46,8 +53,13 @@ def judged_by_samples(model: object) -> bool:
 
 
 def labelled(data: ImageData) -> bool:
-    """Whether a classifier can be trained on a set."""
-    return data.train.labels is not None and len(data.classes) > 1
+    """Whether a classifier can be trained on a set; stacks of digits are read digit by digit instead."""
+    return data.train.labels is not None and len(data.classes) > 1 and not _colours(data)
+
+
+def _colours(data: ImageData) -> int:
+    """In how many colours of a set of stacked digits there is one; 0 for any other set."""
+    return round(math.log10(len(data.classes))) if data.name.startswith("stacked-mnist") else 0
 
 
 def measure_samples(
@@ -73,7 +85,11 @@ def measure_samples(
         train = some(train, KNOWN)
     words = "bits" if is_binary(pixels) else "8-bit levels"
     how = {"samples": _kind(trained.model), "noise": "seed 0, not that of training", "both_sides": words}
-    return evaluate_samples(pixels, train, test, extractors, protocol={**protocol, **how})
+    figures = evaluate_samples(pixels, train, test, extractors, protocol={**protocol, **how})
+    if colours := _colours(data):
+        digits = classifier(load("mnist", size=data.spec.shape[1:]))
+        figures += evaluate_modes(pixels, test.pixels, digits, colours=colours, protocol={**protocol, **how})
+    return figures
 
 
 def _kind(model: object) -> str:

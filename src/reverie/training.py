@@ -19,7 +19,7 @@ from reverie import config as configuration
 from reverie import recipes
 from reverie.engine import machine
 from reverie.engine.checkpoint import newest
-from reverie.engine.loop import Report, Training, fit, restore, rounds_in
+from reverie.engine.loop import Report, Training, fit, restore, rounds_in, settle
 from reverie.engine.noise import generator
 from reverie.engine.plan import Plan
 from reverie.engine.ranks import World, world
@@ -27,7 +27,7 @@ from reverie.engine.stop import Stop, on_signals
 from reverie.engine.turn import Job
 from reverie.errors import DataError, Diverged, ReverieError, UsageError
 from reverie.files import write, write_json
-from reverie.finish import finish, on_epoch
+from reverie.finish import finish, on_epoch, on_measured
 from reverie.initial import grown, take_over, taken
 from reverie.kinds import Data, Spec, read
 from reverie.runs import Run, free_name, open_run, runs_folder
@@ -240,7 +240,8 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
         take_over(prepared.config["init"], training, prepared.data.spec)
     if ranks.first:
         run.update(status="running", steps=job.steps, starts=run.record.get("starts", 0) + 1)
-    tell = replace(report, on_epoch=on_epoch(run, prepared.data, prepared.plan, job, report.say))
+    measure = on_epoch(run, prepared.data, prepared.plan, job, report.say)
+    tell = replace(report, on_epoch=measure, on_measured=on_measured(run, report))
     try:
         outcome = fit(training, stop, tell, prepared.config["save_every"])
     except Diverged as error:
@@ -249,8 +250,11 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
             _keep_last_good(run, training)
         raise
     if ranks.first:
-        run.save_model(training.result)
-        run.update(status=outcome, seconds=round(training.state.seconds, 2), reason="signal" if stop else "")
+        model, which = settle(training)
+        run.save_model(model)
+        run.update(
+            status=outcome, weights=which, seconds=round(training.state.seconds, 2), reason="signal" if stop else ""
+        )
     return outcome
 
 

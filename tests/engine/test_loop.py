@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from reverie.engine import loop
 from reverie.engine.checkpoint import newest
-from reverie.engine.loop import SKIPS, Report, fit, restore, rounds_in, save
+from reverie.engine.loop import SKIPS, Report, fit, restore, rounds_in, save, settle
 from reverie.engine.plan import cosine, half_life, linear
 from reverie.engine.stop import Stop
 from reverie.engine.turn import Job
@@ -294,3 +295,54 @@ def test_saving_keeps_nothing_that_is_not_whole(tmp_path):
     checkpoint, words = newest(training.folder)
     assert checkpoint is None
     assert "not a whole checkpoint" in words[0]
+
+
+@pytest.mark.parametrize("kind", ["vae", "game"])
+def test_the_best_weights_are_the_result_where_a_plan_says_so(kind, tmp_path):
+    """Every epoch that is better is kept, however short; the averaged weights of that step are the result."""
+    seen = {}
+
+    def measure(epoch, model):
+        seen[epoch] = weights(model)
+        return {"test_fd": {2: 1.0, 5: math.nan}.get(epoch, 4.0 + epoch)}
+
+    training = training_of(kind, tmp_path, steps=40, keep="best")
+    fit(training, Stop(), Report(on_epoch=measure))
+    last = weights(training.result)
+    model, words = settle(training)
+    epoch_steps = training.job.epoch_steps
+    assert same(weights(model), seen[2])
+    assert not same(weights(model), last)
+    assert words == f"step {2 * epoch_steps} of 40, with the best first figure on held-out images, 1"
+
+
+def test_the_best_is_the_best_after_an_interruption_too(tmp_path):
+    figures = [5.0, 2.0, 3.0, 4.0, 1.5, 6.0, 7.0, 8.0, 9.0, 9.0]
+
+    def train(folder, stop_at=None):
+        training, stop = training_of("vae", folder, steps=40, keep="best"), Stop()
+
+        def measure(epoch, model):
+            stop.signal = 2 * (epoch == stop_at)
+            return {"test_fd": figures[epoch - 1]}
+
+        if (checkpoint := newest(training.folder)[0]) is not None:
+            restore(training, checkpoint)
+        fit(training, stop, Report(on_epoch=measure))
+        return training
+
+    whole = settle(train(tmp_path / "whole"))
+    train(tmp_path / "parts", stop_at=3)
+    parts = settle(train(tmp_path / "parts"))
+    assert whole[1] == parts[1] == "step 20 of 40, with the best first figure on held-out images, 1.5"
+    assert same(weights(whole[0]), weights(parts[0]))
+
+
+def test_without_a_best_the_last_weights_are_the_result(tmp_path):
+    training = training_of("vae", tmp_path, steps=9, keep="best")
+    fit(training, Stop(), Report())
+    assert settle(training) == (training.result, "step 9, the last")
+    training.state.best_step = 4
+    model, words = settle(training)
+    assert model is training.result
+    assert words.startswith("step 9, the last, for the best cannot be read: ")

@@ -82,7 +82,7 @@ def discrepancy(x, y):
 
 
 def test_kernel_distance_is_the_sum_written_out(monkeypatch):
-    monkeypatch.setattr(distances, "ROWS", 7)
+    monkeypatch.setattr(distances, "BLOCK", 7 * 30)
     x, y = cloud(30, 4), cloud(25, 4, seed=3, shift=0.5)
     value, error = kernel_distance(x, y)
     assert value == pytest.approx(discrepancy(x.numpy(), y.numpy()), rel=1e-10)

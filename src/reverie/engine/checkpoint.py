@@ -31,13 +31,18 @@ class Checkpoint:
     state: Mapping[str, Any]
 
 
+def place_of(folder: Path, step: int) -> Path:
+    """The folder of the checkpoint of a step."""
+    return folder / f"step-{step:08d}"
+
+
 def store(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint below ``folder`` and make it durable before it gets its name.
 
     Raises:
         ReverieError: the disk refuses; older checkpoints are untouched.
     """
-    place = folder / f"step-{checkpoint.step:08d}"
+    place = place_of(folder, checkpoint.step)
     beside = folder / f".step-{checkpoint.step:08d}.{os.getpid()}.tmp"
     files = {f"{name}.safetensors": save(_plain(tensors)) for name, tensors in checkpoint.tensors.items()}
     files["state.json"] = json.dumps({**checkpoint.state, "step": checkpoint.step}, indent=2).encode()
@@ -109,7 +114,7 @@ def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 def rotate(folder: Path, best: int | None) -> None:
     """Remove checkpoints that are neither among the newest nor the best, and what a crash left half written."""
     for place in places(folder)[KEEP:]:
-        if best is None or place.name != f"step-{best:08d}":
+        if best is None or place != place_of(folder, best):
             _take_away(place)
     for rest in folder.glob(".step-*.tmp"):
         if rest.is_dir():

@@ -8,16 +8,17 @@ import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from reverie.engine.checkpoint import Checkpoint, newest, rotate, store
+from reverie.engine.checkpoint import Checkpoint, newest, place_of, read, rotate, store
 from reverie.engine.stop import Stop
 from reverie.engine.turn import Job, Learner, round_of
-from reverie.errors import Diverged
+from reverie.errors import Diverged, ReverieError
 from reverie.files import append_line
 
 SKIPS = 3  # updates in a row that may be skipped before rolling back
@@ -135,11 +136,33 @@ def _restore_optimizers(learners: Mapping[str, Learner], tensors: Mapping[str, T
 def save(training: Training, value: float | None = None) -> None:
     """Keep a checkpoint; a lower ``value`` (a held-out loss) than any before makes it the best."""
     state = training.state
-    if value is not None and (state.best_value is None or value < state.best_value):
+    if _best_yet(state, value):
         state.best_step, state.best_value = state.step, value
     if training.job.world.first:
         store(training.folder, snapshot(training))
         rotate(training.folder, state.best_step)
+
+
+def _best_yet(state: State, value: float | None) -> bool:
+    return value is not None and isfinite(value) and (state.best_value is None or value < state.best_value)
+
+
+def settle(training: Training) -> tuple[nn.Module, str]:
+    """The weights that a plan wants as the result, and in words which they are; nothing trains on from there.
+
+    Of a plan that keeps the best, the checkpoint whose first held-out figure was lowest; the last ones where no epoch
+    was measured, or that checkpoint is not whole.
+    """
+    state, result = training.state, training.result
+    if training.job.plan.keep == "last" or state.best_step is None:
+        return result, f"step {state.step:,}, the last"
+    try:
+        best = read(place_of(training.folder, state.best_step))
+    except ReverieError as error:
+        return result, f"step {state.step:,}, the last, for the best cannot be read: {error}"
+    result.load_state_dict(best.tensors.get("ema", best.tensors["model"]))
+    words = f"best first figure on held-out images, {state.best_value:.4g}"
+    return result, f"step {state.best_step:,} of {state.step:,}, with the {words}"
 
 
 def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> str:
@@ -175,7 +198,8 @@ def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> 
         value = _epoch(training, report) if epoch_ends else None
         if epoch_ends and job.plan.anneal < 1:
             _anneal(training, value)
-        if _save_due(state, save_every, time.monotonic() - saved_at, epoch_ends):
+        wanted = job.plan.keep == "best" and _best_yet(state, value)
+        if wanted or _save_due(state, save_every, time.monotonic() - saved_at, epoch_ends):
             save(training, value)
             saved_at = time.monotonic()
         if _agreed(job, bool(stop), state.step):

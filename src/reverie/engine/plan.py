@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import cos, pi
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import nn
@@ -66,7 +66,8 @@ class Plan:
         betas: Adam's two decays by progress; None leaves them as the optimizer has them.
         clip: largest norm of a player's gradient, 0 for no limit.
         anneal: factor on all rates after an epoch whose watched loss is not below the lowest before; 1 for none.
-        watch: how many test images, or symbols of held-out text, are measured after each epoch.
+        watch: how many test images, samples, or symbols of held-out text, are measured after each epoch.
+        keep: which weights are the result: of the last step, or of the epoch whose first held-out figure was best.
         pictures: what is drawn when training ends, by the name of a picture and its arguments.
     """
 
@@ -81,6 +82,7 @@ class Plan:
     clip: float = 0.0
     anneal: float = 1.0
     watch: int = 2000
+    keep: Literal["last", "best"] = "last"
     pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

@@ -20,7 +20,7 @@ from reverie.errors import DataError
 from reverie.files import write, write_json
 from reverie.metrics.extractors import WIDTH, Extractor, packed, scaled, small_network
 
-EPOCHS, STEPS = 3, 400  # passes over the training images; updates, at least
+EPOCHS, MOST, STEPS = 3, 20, 400  # passes over the training images, more of few images, until there are so many updates
 ROWS = 128  # images a step
 RATE = 3e-3
 VERSION = 1  # of network and training: another one is another classifier
@@ -93,7 +93,8 @@ def _train(name: str, data: ImageData, labels: Tensor) -> Extractor:
         torch.manual_seed(generator("extractor", "classifier").initial_seed())
         network, head = _modules(data)
     both, rows = nn.Sequential(network, head), min(ROWS, len(labels))
-    steps = max(STEPS, EPOCHS * len(labels) // rows)
+    epoch = len(labels) // rows
+    steps = max(EPOCHS * epoch, min(STEPS, MOST * epoch))
     adam = torch.optim.Adam(both.parameters(), fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, total_steps=steps, cycle_momentum=False)
     with torch.enable_grad():

@@ -8,7 +8,7 @@ from torch import Tensor
 from reverie.engine.noise import generator
 from reverie.errors import DataError
 
-ROWS = 2048  # rows of a kernel matrix that are held at once
+BLOCK = 2**18  # numbers of a kernel matrix that are held at once: they stay in the processor's cache
 SUBSETS = 10  # disjoint ones, that the error of a kernel distance is read from
 
 
@@ -102,7 +102,8 @@ def _discrepancy(x: Tensor, y: Tensor) -> float:
 
 def _kernel_sum(x: Tensor, y: Tensor) -> Tensor:
     """The sum of the kernel over all pairs, a block of rows at a time."""
-    return torch.stack([_cube(part @ y.T / y.shape[1] + 1).sum() for part in torch.split(x, ROWS)]).sum()
+    rows, held = max(1, BLOCK // len(y)), y.T / y.shape[1]
+    return torch.stack([_cube((part @ held).add_(1)).sum() for part in torch.split(x, rows)]).sum()
 
 
 def _own(x: Tensor) -> Tensor:
@@ -115,7 +116,7 @@ def _cube(x: Tensor) -> Tensor:
 
 
 def check_features(*sets: Tensor) -> None:
-    """Refuse features that are no finite matrices of one width with two rows at least.
+    """Refuse features that are no finite matrices (N, D) of one width with two rows at least.
 
     Raises:
         DataError: that is so.

@@ -73,7 +73,7 @@ def _unit(pixels: Tensor) -> Tensor:
 
 
 def packed(extractor: Extractor) -> bytes:
-    """All numbers of an extractor as safetensors: what its hash is of."""
+    """All numbers of an extractor as the bytes of a safetensors file, float32 and float64: what its hash is of."""
     parts = {"network": extractor.network, "head": extractor.head}
     tensors = {
         f"{part}.{name}": tensor.contiguous()

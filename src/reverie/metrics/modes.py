@@ -52,7 +52,7 @@ def modes(which: Tensor, total: int) -> Modes:
 
 
 def perfect_modes(n: int, total: int) -> Modes:
-    """What n draws from the uniform law over M modes give on average: the floor of any generator at that n.
+    """What n draws from the uniform law over M modes give in the mean, in nats: the floor of any generator at that n.
 
     ``E[seen] = M (1 - (1 - 1/M)^n)``, and with c ~ Binomial(n, 1/M) for each mode
     ``E[KL] = log M + M E[c/n log(c/n)]``, both exact; about ``(M - 1) / 2n`` when n is large.
@@ -60,7 +60,7 @@ def perfect_modes(n: int, total: int) -> Modes:
     Example:
         >>> floor = perfect_modes(26_000, 1000)
         >>> round(floor.seen), round(floor.divergence, 4)
-        (1000, 0.0195)
+        (1000, 0.0193)
     """
     counts = torch.arange(1, n + 1, dtype=torch.float64)
     size, share = torch.tensor(float(n), dtype=torch.float64), counts / n

@@ -13,7 +13,7 @@ from torch import Tensor
 from reverie.errors import UsageError
 from reverie.metrics.distances import check_features
 
-BLOCK = 2**24  # distances that are held at once
+BLOCK = 2**20  # distances that are held at once: more are slower, for they leave the cache
 ROUNDING = 1e-12  # of the squared lengths: what a squared distance may be wrong by
 
 

@@ -78,6 +78,8 @@ def _training(record: Record) -> list[str]:
     facts, said = record.facts, []
     if facts.get("steps"):
         said.append(f"{facts['steps']:,} steps")
+    if facts.get("weights"):
+        said.append(f"weights of {facts['weights']}")
     if facts.get("seconds"):
         said.append(duration(facts["seconds"]))
     if facts.get("device"):

@@ -48,11 +48,11 @@ def read(folder: Path) -> Record:
         name=folder.resolve().name,
         facts=_json(folder / "run.json"),
         config=dict(_flat(_toml(folder / "config.toml"))),
-        rows=tuple(_lines(folder / "metrics.jsonl")),
+        rows=tuple(lines(folder / "metrics.jsonl")),
         figures=tuple(evaluation.get("figures", ())),
         samples=_pictures(folder / "samples"),
         pictures=_pictures(folder / "pictures"),
-        course=tuple(_lines(folder / "course.jsonl")),
+        course=tuple(lines(folder / "course.jsonl")),
     )
 
 
@@ -85,7 +85,7 @@ def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def lines(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a JSON-lines file; half a line, as a killed run may leave, is passed over."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     for line in text.splitlines():

@@ -13,6 +13,7 @@ from reverie.errors import DataError
 from reverie.files import write
 from reverie.report import files, plots, table
 from reverie.report.files import Record
+from reverie.report.health import verdict
 from reverie.report.theme import theme_of
 
 STRIP = 8  # sheets of samples that are shown, from the first to the last
@@ -52,6 +53,7 @@ def write_page(folder: Path) -> Path:
         figures=[_row(figure, common) for figure in record.figures],
         common=table.words(common),
         training=_training(record),
+        health=verdict(record.rows),
         pictures=[_inline(path, "", "") for path in record.pictures],
         config=[(name, _shown(value)) for name, value in record.config.items()],
         facts=_facts(record),
@@ -119,6 +121,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("data fingerprint", data.get("fingerprint")),
         ("parameters", facts.get("parameters")),
         ("steps", facts.get("steps")),
+        ("weights", facts.get("weights")),
         ("training time", duration(facts["seconds"]) if facts.get("seconds") else None),
         ("seed", facts.get("seed")),
         ("device", facts.get("device")),
