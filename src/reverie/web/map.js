@@ -6,6 +6,11 @@ import { shown } from "./mathematics.js";
 const MARGIN = { left: 44, bottom: 30 };
 const CHUNK = 8; // milliseconds of decoding between two looks at the pointer
 
+/** Let the browser answer the pointer and paint; timers would cost it 4 ms each time. */
+function breath() {
+  return globalThis.scheduler?.yield?.() ?? new Promise((done) => setTimeout(done));
+}
+
 export class LatentMap extends HTMLElement {
   /** ``codes`` and ``labels`` of the points may be empty. */
   begin({ about, place, backEnd, codes, labels }) {
@@ -145,7 +150,7 @@ export class LatentMap extends HTMLElement {
 
   refresh(later = 0) {
     clearTimeout(this.waiting);
-    if (this.place.layers === "points") return;
+    if (this.place.layers === "points") return this.setAttribute("aria-busy", "false");
     this.waiting = setTimeout(() => this.grid.ask({}), later);
   }
 
@@ -157,6 +162,7 @@ export class LatentMap extends HTMLElement {
     const sheet = { canvas: bare(n * wide, n * high), ends, middles };
     const context = sheet.canvas.getContext("2d");
     if (this.sheet) this.carry(context, sheet);
+    this.setAttribute("aria-busy", "true");
     let rows = this.rows ?? 1;
     for (let row = 0; row < n; row += rows) {
       rows = Math.max(1, Math.min(this.rows ?? 1, n - row));
@@ -175,11 +181,12 @@ export class LatentMap extends HTMLElement {
       this.sheet = sheet;
       if (row + rows < n) {
         this.draw();
-        await new Promise((done) => setTimeout(done));
+        await breath();
         if (this.grid.next) return;
       }
     }
     this.draw();
+    this.setAttribute("aria-busy", "false");
     this.dispatchEvent(new CustomEvent("grid", { bubbles: true, detail: { milliseconds: performance.now() - started, n } }));
   }
 
