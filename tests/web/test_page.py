@@ -135,6 +135,23 @@ def test_a_finger_drags_as_a_mouse_does(opened):
     assert page.evaluate(CODE)[0] > 0.5
 
 
+TOUCH = """(type) => {
+  const canvas = document.querySelector("latent-map canvas"), box = canvas.getBoundingClientRect();
+  const at = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+  canvas.setPointerCapture = () => {};
+  canvas.dispatchEvent(new PointerEvent(type, { ...at, pointerId: 7, pointerType: "touch", bubbles: true }));
+}"""
+
+
+def test_under_a_finger_the_map_shows_the_picture_too(opened):
+    page = opened()
+    drawn = "() => document.querySelector('latent-map canvas').toDataURL()"
+    after(page, "picture", lambda: page.evaluate(TOUCH, "pointerdown"))
+    touched = page.evaluate(drawn)
+    page.evaluate(TOUCH, "pointerup")
+    assert page.evaluate(drawn) != touched
+
+
 def test_arrow_keys_walk_and_plus_zooms(opened):
     page = opened()
     page.locator("latent-map canvas").focus()

@@ -21,7 +21,8 @@ export class LatentExplorer extends HTMLElement {
     const withMap = about.latent > 1;
     if (!withMap) this.classList.add("narrow");
     this.append(...(withMap ? [map] : []), code, path, drawing, status);
-    if (withMap) map.begin({ ...shared, codes: arrays.codes, labels: arrays.labels });
+    if (withMap) map.begin({ ...shared, codes: arrays.codes, labels: arrays.labels, picture: () => code.canvas });
+    this.addEventListener("picture", () => { if (map.touched) map.draw(); });
     code.begin(shared);
     drawing.begin({ ...shared, examples: arrays.examples, exampleLabels: arrays["examples.labels"],
       landed: (found) => { map.landed = found; if (withMap) map.draw(); } });

@@ -12,9 +12,9 @@ function breath() {
 }
 
 export class LatentMap extends HTMLElement {
-  /** ``codes`` and ``labels`` of the points may be empty. */
-  begin({ about, place, backEnd, codes, labels }) {
-    Object.assign(this, { about, place, backEnd, codes, labels, pointers: new Map(), landed: null, route: [] });
+  /** ``codes`` and ``labels`` of the points may be missing; ``picture`` gives the canvas of the decoded one. */
+  begin({ about, place, backEnd, codes, labels, picture }) {
+    Object.assign(this, { about, place, backEnd, codes, labels, picture, pointers: new Map(), landed: null, route: [] });
     this.canvas = make("canvas", {
       tabIndex: 0, role: "application", "aria-roledescription": "map of codes", "aria-describedby": "map-help",
       onpointerdown: (event) => this.press(event), onpointermove: (event) => this.drag(event),
@@ -58,6 +58,7 @@ export class LatentMap extends HTMLElement {
     this.ground(context);
     this.dots(context);
     this.marks(context);
+    if (this.touched) this.lens(context);
     context.restore();
   }
 
@@ -121,6 +122,19 @@ export class LatentMap extends HTMLElement {
       Object.assign(context, { lineWidth, strokeStyle });
       context.stroke();
     }
+  }
+
+  /** The picture beside the finger, which covers what it points at. */
+  lens(context) {
+    const side = 104, { left, top, width } = this.frame, [x, y] = this.spot(this.place.code);
+    const from = Math.max(left + 6, Math.min(left + width - side - 6, x - side / 2));
+    const above = y - side - 44 > top ? y - side - 44 : y + 44;
+    context.beginPath();
+    context.roundRect(from, above, side, side, 12);
+    Object.assign(context, { lineWidth: 4, strokeStyle: "#fff" });
+    context.stroke();
+    context.clip();
+    context.drawImage(this.picture(), from, above, side, side);
   }
 
   flag(context, [x, y], letter) {
@@ -207,6 +221,7 @@ export class LatentMap extends HTMLElement {
   press(event) {
     this.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.inside(event));
+    this.touched = event.pointerType === "touch" && this.pointers.size === 1;
     if (this.pointers.size === 1 && !event.shiftKey) this.walk(this.inside(event), event);
   }
 
@@ -222,6 +237,9 @@ export class LatentMap extends HTMLElement {
 
   lift(event) {
     this.pointers.delete(event.pointerId);
+    const lens = this.touched;
+    this.touched = false;
+    if (lens) this.draw();
   }
 
   walk([right, up], event) {
