@@ -94,6 +94,12 @@ def middle(page, selector):
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box
 
 
+@pytest.mark.parametrize("name", ["vae", "told", "game"])
+def test_a_page_is_eight_megabytes_beside_its_weights(name, pages):
+    weights = (pages[name].parents[1] / "model" / "model.safetensors").stat().st_size
+    assert pages[name].stat().st_size - weights < 8e6
+
+
 @pytest.mark.parametrize("name", ["vae", "told"])
 def test_the_browser_decodes_and_encodes_as_python_does(name, opened, pages):
     run, page = open_run(pages[name].parent.parent), opened(name)

@@ -2,6 +2,7 @@
 import { make } from "./elements.js";
 import { Place } from "./place.js";
 import { LatentMap } from "./map.js";
+import { MapBar } from "./map_bar.js";
 import { CodePanel } from "./code.js";
 import { PathPanel } from "./path.js";
 import { DrawingPanel } from "./drawing.js";
@@ -37,6 +38,7 @@ export class LatentExplorer extends HTMLElement {
   }
 }
 
+customElements.define("map-bar", MapBar);
 customElements.define("latent-map", LatentMap);
 customElements.define("code-panel", CodePanel);
 customElements.define("path-panel", PathPanel);

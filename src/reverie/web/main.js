@@ -16,7 +16,10 @@ function heading(about) {
   const said = [`A ${about.recipe.split("/").at(-1).replace(/\.py$/, "")} model of ${about.data}`];
   if (about.latent) said.push(`${about.latent} ${about.latent === 1 ? "number makes" : "numbers make"} a picture`);
   const themes = { "": "System", light: "Light", dark: "Dark" };
-  const theme = make("select", { onchange: () => { document.documentElement.dataset.theme = theme.value; } },
+  const theme = make("select", { onchange: () => {
+    document.documentElement.dataset.theme = theme.value;
+    dispatchEvent(new Event("theme"));
+  } },
     ...Object.entries(themes).map(([value, words]) => make("option", { value }, words)));
   return make("header", {}, make("div", {}, make("h1", {}, about.name), make("p", { className: "lead" }, `${said.join("; ")}.`)),
     make("label", { className: "field" }, make("span", {}, "Colours"), theme));
