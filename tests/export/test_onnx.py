@@ -24,6 +24,7 @@ COLOUR = ImageSpec("shapes", (3, 16, 16), ())
 RECIPES = {
     "ae-mlp": SPEC, "ae-conv": SPEC, "vae-mlp": SPEC, "vae-conv": SPEC, "vae-conditional": SPEC,
     "vae-vamp": SPEC, "vae-iaf-mnist": ImageSpec("mnist", (1, 28, 28), ()), "vae-cifar": COLOUR,
+    "ladder-mnist": ImageSpec("mnist", (1, 28, 28), ()),
 }  # fmt: skip
 
 
