@@ -114,6 +114,9 @@ def _traced(part: Part, metadata: Mapping[str, str]) -> bytes:
     if program is None:
         raise ReverieError("the exporter gave no graph.")
     model = program.model_proto
+    for given in model.graph.input:
+        if not given.type.tensor_type.shape.dim[part.inputs[given.name].axis].dim_param:
+            raise ReverieError(f"the exporter froze the batch of {given.name}: what is computed depends on its size.")
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
