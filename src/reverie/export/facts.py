@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import reverie
+from reverie.data import ImageSpec
 from reverie.errors import UsageError
 from reverie.runs import Run
 
@@ -18,14 +19,13 @@ def facts_of(run: Run) -> dict[str, Any]:
     weights = run.folder / "model" / "model.safetensors"
     if not weights.is_file():
         raise UsageError(f"{run.name} is not finished. Train it to its end with: reverie train --resume {run.folder}")
-    data, model = run.record["data"], run.model
+    data, model, spec = run.record["data"], run.model, run.spec
     return {
         "library": f"reverie {reverie.__version__}",
         "name": run.name,
         "recipe": run.config["recipe"],
         "data": data["name"],
-        "shape": list(run.spec.shape),
-        "classes": list(run.spec.classes),
+        **({"shape": list(spec.shape), "classes": list(spec.classes)} if isinstance(spec, ImageSpec) else {}),
         "view": run.plan.view.protocol,
         "latent": getattr(model, "latent", None),
         "sha256": sha256(weights.read_bytes()).hexdigest(),

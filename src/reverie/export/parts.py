@@ -25,7 +25,9 @@ from torch.utils import _pytree as pytree
 from reverie.data import ImageSpec
 from reverie.data.views import View
 from reverie.distributions import Gaussian, Point
+from reverie.engine import plan
 from reverie.errors import UsageError
+from reverie.kinds import Spec
 from reverie.protocols import Autoencoder, Conditional, Sampler, TextGenerator
 
 
@@ -75,24 +77,25 @@ class Part:
         return tuple(each.draw(n, source) for each in self.inputs.values())
 
 
-def parts_of(name: str, model: nn.Module, view: View, spec: ImageSpec) -> list[Part]:
+def parts_of(name: str, model: nn.Module, view: plan.View, spec: Spec) -> list[Part]:
     """The graphs of a model in evaluation mode.
 
     Args:
         name: of the run, for messages.
         model: any model that has codes, draws pictures from noise, or predicts symbols.
-        view: how pictures become its observations.
-        spec: shape and classes of the pictures.
+        view: how pictures become its observations; of no use to a model of text.
+        spec: shape and classes of the pictures; of no use to a model of text.
 
     Raises:
         UsageError: the model has no graph, or draws its picture in many steps.
     """
-    if isinstance(model, Autoencoder):
-        return [_encoder(model, view, spec), _decoder(model, view)]
     if isinstance(model, TextGenerator):
         return [_step(name, model)]
-    if isinstance(model, Sampler):
-        return [_generator(name, model, view)]
+    if isinstance(view, View) and isinstance(spec, ImageSpec):
+        if isinstance(model, Autoencoder):
+            return [_encoder(model, view, spec), _decoder(model, view)]
+        if isinstance(model, Sampler):
+            return [_generator(name, model, view)]
     kind = type(model).__name__
     raise UsageError(f"{name} cannot become ONNX: a {kind} has no codes and draws nothing. Use --to hub.")
 
