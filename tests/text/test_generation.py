@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 from torch import nn
 
 from reverie.data.tokenizers import Characters
-from reverie.errors import UsageError
+from reverie.errors import Diverged, UsageError
 from reverie.text.copies import Copies
 from reverie.text.generation import BLOCK, Repeats, Wish, generate
 from reverie.text.sampling import Choice
@@ -169,6 +169,11 @@ def test_a_model_rests_while_it_speaks_and_only_then():
     assert model.training
     assert torch.is_grad_enabled()
     assert [p.symbol for p in generate(model, Letters("abc"), [0], Wish(length=3, choice=GREEDY))] == ["b", "c", "a"]
+
+
+def test_a_damaged_model_says_nothing():
+    with pytest.raises(Diverged, match="no numbers"):
+        tokens_of(Wish(length=3), model=Markov(np.full(TABLE.shape, np.nan)))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reverie.data.tokenizers import Tokenizer
 from reverie.engine.noise import ItemNoise
-from reverie.errors import UsageError
+from reverie.errors import Diverged, UsageError
 from reverie.metrics.batches import resting
 from reverie.protocols import TextGenerator
 from reverie.text.copies import Copies
@@ -193,8 +193,14 @@ def without(logits: Tensor, unknown: int | None) -> Tensor:
 
 @torch.no_grad()
 def step(model: TextGenerator, token: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """One step without gradients: logits (B, V) on the CPU, and the next state."""
+    """One step without gradients: logits (B, V) on the CPU, and the next state.
+
+    Raises:
+        Diverged: a logit is not a number.
+    """
     logits, state = model.step(token, state)
+    if bool(logits.isnan().any()):
+        raise Diverged("The model gives logits that are no numbers: its weights are damaged, or it diverged.")
     return logits.float().cpu(), state
 
 
