@@ -18,6 +18,7 @@ from reverie.engine.checkpoint import newest
 from reverie.engine.loop import Report
 from reverie.errors import DataError, Interrupted, UsageError
 from reverie.kinds import takes_text
+from reverie.models.language import LanguageModel
 from reverie.runs import Run, load_model
 from reverie.training import create, go, prepare
 
@@ -77,6 +78,22 @@ def test_a_state_that_is_forgotten_changes_the_weights(tmp_path, monkeypatch):
     with pytest.raises(Interrupted):
         go(folder, Report(on_step=lambda step, row: signal_self() if step == 7 else None))
     assert digest(go(folder, Report())) != digest(whole)
+
+
+def test_the_state_starts_anew_where_the_text_wraps(tmp_path, monkeypatch):
+    seen, usual = [], LanguageModel.loss
+
+    def loss(self, player, batch, noise):
+        seen.append((batch.state is None, batch.x[:, 0].tolist()))
+        found = usual(self, player, batch, noise)
+        assert not any(tensor.requires_grad for tensor in found.state)
+        return found
+
+    monkeypatch.setattr(LanguageModel, "loss", loss)
+    run = trained(tmp_path, steps=70)
+    turns = run.record["data"]["train"] // (4 * 8)
+    assert [number for number, (fresh, _) in enumerate(seen) if fresh] == list(range(0, 70, turns))
+    assert seen[0][1] != seen[turns][1]  # from another place
 
 
 def test_ranks_train_as_one(tmp_path):

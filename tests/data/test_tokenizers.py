@@ -58,6 +58,8 @@ def test_what_was_not_in_training_is_unknown():
     tokenizer = Characters.of(["ab"])
     assert tokenizer.encode("aé👍").tolist() == [1, 0, 0]
     assert tokenizer.decode([1, 0]) == "a\ufffd"
+    every = "".join(map(chr, range(0xD800)))
+    assert np.flatnonzero(tokenizer.encode(every)).tolist() == [ord("a"), ord("b")]
     words = Words.of(["a b\na"])
     assert words.encode("a c\n").tolist() == [words.symbols.index(w) for w in ("a", "<unk>", "<eos>")]
     assert words.decode(words.encode("c")) == "<unk>"

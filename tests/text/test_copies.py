@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reverie.text import copies as module
 from reverie.text.copies import Copies, Span, agreement, points, shares, spans, string, suffix_array
 
 words = st.text("ab", max_size=40)
@@ -59,8 +60,16 @@ def test_spans_are_whole_runs_and_lie_in_no_other():
 
 
 def test_runs_are_followed_so_far_as_one_likes():
-    lengths, _ = Copies(range(100)).longest(range(100), most=7)
+    lengths, _ = Copies(np.arange(100)).longest(range(100), most=7)
     assert lengths.tolist() == [7] * 94 + [6, 5, 4, 3, 2, 1]
+
+
+def test_of_a_very_long_text_the_end_is_searched_and_places_are_of_the_whole(monkeypatch):
+    monkeypatch.setattr(module, "LIMIT", 8)
+    for known in (Copies.of_text("0123456789abcdef"), Copies(points("0123456789abcdef"))):
+        lengths, sources = known.longest(points("12cde"))
+        assert lengths.tolist() == [0, 0, 3, 2, 1]
+        assert sources.tolist()[2:] == [12, 13, 14]
 
 
 @given(st.text())

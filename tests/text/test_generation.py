@@ -9,9 +9,9 @@ from scipy.stats import chisquare
 from torch import nn
 
 from reverie.data.tokenizers import Characters
-from reverie.errors import UsageError
+from reverie.errors import Diverged, UsageError
 from reverie.text.copies import Copies
-from reverie.text.generation import BLOCK, Wish, generate, repeats
+from reverie.text.generation import BLOCK, Repeats, Wish, generate
 from reverie.text.sampling import Choice
 from tongues import ALPHABET, Letters, Markov, spoken, table
 
@@ -88,7 +88,7 @@ def test_nothing_is_computed_before_it_is_asked_for():
 def test_what_would_repeat_is_what_is_there_already(tokens, n):
     there = {tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)}
     wanted = {t for t in range(3) if len(tokens) >= n - 1 and tuple([*tokens[len(tokens) - n + 1 :], t]) in there}
-    assert repeats(tokens, n) == wanted
+    assert Repeats(n, tokens).forbidden() == wanted
 
 
 def test_no_sequence_comes_twice_where_none_may():
@@ -108,7 +108,7 @@ def test_a_sample_ends_where_all_is_forbidden():
 @pytest.mark.parametrize("most", [1, 4, 9])
 def test_no_longer_sequence_of_the_training_text_is_copied(most):
     train = spoken(TABLE, 3000)
-    samples = tokens_of(Wish(length=200, copies=Copies(train), max_copy=most), count=3)
+    samples = tokens_of(Wish(length=200, copies=Copies(np.array(train)), max_copy=most), count=3)
     known = LETTERS.decode(train)
     for sample in samples:
         text = LETTERS.decode([0, 1, *sample])
@@ -169,6 +169,11 @@ def test_a_model_rests_while_it_speaks_and_only_then():
     assert model.training
     assert torch.is_grad_enabled()
     assert [p.symbol for p in generate(model, Letters("abc"), [0], Wish(length=3, choice=GREEDY))] == ["b", "c", "a"]
+
+
+def test_a_damaged_model_says_nothing():
+    with pytest.raises(Diverged, match="no numbers"):
+        tokens_of(Wish(length=3), model=Markov(np.full(TABLE.shape, np.nan)))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,18 +28,22 @@ class Copies:
     something up is a binary search.
 
     Args:
-        tokens: the text as numbers (N,); of a very long one the last ``LIMIT``.
+        tokens: the text as numbers (N,); of a very long one the last ``LIMIT`` are kept.
+        first: the place of the first of them, where they are the end of a longer text.
     """
 
-    def __init__(self, tokens: Iterable[int]) -> None:
-        self.tokens = np.asarray(tokens, np.int64)[-LIMIT:]
+    def __init__(self, tokens: NDArray[np.integer[Any]], first: int = 0) -> None:
+        cut = max(0, len(tokens) - LIMIT)
+        self.first = first + cut
+        self.tokens = tokens[cut:].astype(np.int64)
         self.text = string(self.tokens)
         self.order = suffix_array(self.tokens)
 
     @classmethod
     def of_text(cls, text: str) -> "Copies":
         """The characters of a text."""
-        return cls(points(text))
+        cut = max(0, len(text) - LIMIT)
+        return cls(points(text[cut:]), cut)
 
     def following(self, tokens: Sequence[int]) -> set[int]:
         """The symbols that follow a sequence anywhere in the text."""
@@ -65,7 +70,7 @@ class Copies:
         other = string(np.asarray(tokens, np.int64))
         found = [self._longest(other[place : place + most]) for place in range(len(other))]
         lengths, sources = np.array(found, np.int64).reshape(-1, 2).T
-        return lengths, sources
+        return lengths, sources + self.first
 
     def _longest(self, asked: str) -> tuple[int, int]:
         """The longest beginning of a string that stands here: it begins one of the two suffixes around it."""

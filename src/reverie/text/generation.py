@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reverie.data.tokenizers import Tokenizer
 from reverie.engine.noise import ItemNoise
-from reverie.errors import UsageError
+from reverie.errors import Diverged, UsageError
 from reverie.metrics.batches import resting
 from reverie.protocols import TextGenerator
 from reverie.text.copies import Copies
@@ -75,6 +75,43 @@ class Row:
 
     tokens: list[int]
     stream: Stream
+    repeats: "Repeats"
+
+    def add(self, token: int) -> str:
+        """Add a symbol; what can be shown."""
+        self.tokens.append(token)
+        self.repeats.add(token)
+        return self.stream.add(token)
+
+
+class Repeats:
+    """The sequences of n symbols that a sample has already.
+
+    Args:
+        n: 0 for none.
+        tokens: of the sample so far.
+
+    Example:
+        >>> Repeats(3, [1, 2, 3, 1, 2]).forbidden()
+        {3}
+    """
+
+    def __init__(self, n: int, tokens: Sequence[int]) -> None:
+        self.n = n
+        self.last: tuple[int, ...] = ()
+        self.after: dict[tuple[int, ...], set[int]] = {}
+        for token in tokens:
+            self.add(token)
+
+    def add(self, token: int) -> None:
+        """Note the sequence that ends with a symbol."""
+        if self.n and len(self.last) == self.n - 1:
+            self.after.setdefault(self.last, set()).add(token)
+        self.last = (*self.last, token)[-(self.n - 1) :] if self.n > 1 else ()
+
+    def forbidden(self) -> set[int]:
+        """The symbols that would end one of them again."""
+        return set(self.after.get(self.last, ()))
 
 
 def generate(
@@ -99,7 +136,9 @@ def generate(
         raise UsageError("The prompt is empty: give at least one symbol to go on from.")
     if count < 1:
         raise UsageError(f"--count must be at least 1; got {count}.")
-    rows = [Row(list(prompt), Stream(tokenizer, prompt, wish.stop)) for _ in range(count)]
+    rows = [
+        Row(list(prompt), Stream(tokenizer, prompt, wish.stop), Repeats(wish.no_repeat, prompt)) for _ in range(count)
+    ]
     uniform = torch.empty(0)
     with resting(model):
         logits, state = read(model, prompt, count)  # (B, V)
@@ -124,8 +163,7 @@ def _grow(row: Row, token: int | None, *, last: bool) -> str:
     """Add a symbol to a sample; what can be shown. Without a symbol, or with the last, all that was held back."""
     if token is None:
         return row.stream.flush()
-    row.tokens.append(token)
-    text = row.stream.add(token)
+    text = row.add(token)
     return text + row.stream.flush() if last and not row.stream.ended else text
 
 
@@ -135,16 +173,16 @@ def _allowed(logits: Tensor, rows: Sequence[Row], wish: Wish) -> tuple[Tensor, l
         return log_odds(logits, wish.choice), [True] * len(rows)
     out = torch.zeros(logits.shape, dtype=torch.bool)
     for place, row in enumerate(rows):
-        out[place, sorted(_forbidden(row.tokens, wish))] = True
+        out[place, sorted(_forbidden(row, wish))] = True
     free = ~out.all(-1)
     return log_odds(logits.masked_fill(out & free.unsqueeze(-1), OUT), wish.choice), free.tolist()
 
 
-def _forbidden(tokens: Sequence[int], wish: Wish) -> set[int]:
+def _forbidden(row: Row, wish: Wish) -> set[int]:
     """The symbols that would repeat a sequence of the sample, or copy one of the training text that is too long."""
-    found = repeats(tokens, wish.no_repeat) if wish.no_repeat else set()
-    if wish.max_copy and wish.copies is not None and len(tokens) >= wish.max_copy:
-        found |= wish.copies.following(tokens[-wish.max_copy :])
+    found = row.repeats.forbidden()
+    if wish.max_copy and wish.copies is not None and len(row.tokens) >= wish.max_copy:
+        found |= wish.copies.following(row.tokens[-wish.max_copy :])
     return found
 
 
@@ -153,21 +191,16 @@ def without(logits: Tensor, unknown: int | None) -> Tensor:
     return logits if unknown is None else logits.index_fill(-1, torch.tensor([unknown]), OUT)
 
 
-def repeats(tokens: Sequence[int], n: int) -> set[int]:
-    """The symbols that would end a sequence of n which is there already.
-
-    Example:
-        >>> repeats([1, 2, 3, 1, 2], 3)
-        {3}
-    """
-    last = list(tokens[len(tokens) - n + 1 :])
-    return {tokens[i + n - 1] for i in range(len(tokens) - n + 1) if list(tokens[i : i + n - 1]) == last}
-
-
 @torch.no_grad()
 def step(model: TextGenerator, token: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """One step without gradients: logits (B, V) on the CPU, and the next state."""
+    """One step without gradients: logits (B, V) on the CPU, and the next state.
+
+    Raises:
+        Diverged: a logit is not a number.
+    """
     logits, state = model.step(token, state)
+    if bool(logits.isnan().any()):
+        raise Diverged("The model gives logits that are no numbers: its weights are damaged, or it diverged.")
     return logits.float().cpu(), state
 
 

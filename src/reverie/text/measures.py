@@ -6,7 +6,7 @@ depend on what a symbol is; bits per character and per byte do not, and compare 
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,8 @@ from reverie.text.surprise import never, surprise
 COLD = 256  # symbols of a cold window, as nanoGPT has it
 GRAM = 5  # symbols of the longest gram of the counted baseline
 SHANNON = (
-    "For scale: people who guessed printed English of 27 symbols (26 letters and the space) with 100 letters before "
-    "each needed 0.6 to 1.3 bits per letter (Shannon 1951). A text with capitals, marks and line breaks has more to "
-    "say per character, and nats are no bits (1.3 bits are 0.90 nats): that range is no target for these figures."
+    "for scale: people who guessed printed English of 27 symbols needed 0.6 to 1.3 bits per letter (Shannon 1951), "
+    "which are 0.42 to 0.90 nats, and not of these symbols"
 )
 
 
@@ -125,7 +124,8 @@ def evaluate_text(
     """
     nats = surprise(model, passage.ids, window=window, should_stop=should_stop)
     known = {**protocol, "context": context_of(window), "dtype": "float32"}
-    return figures_of(float(nats.sum()), passage.counts, "cold_" if window else "", known)
+    figures = figures_of(float(nats.sum()), passage.counts, "cold_" if window else "", known)
+    return [replace(one, note=SHANNON) if one.name == "bits_per_character" else one for one in figures]
 
 
 def context_of(window: int) -> str:

@@ -1,6 +1,6 @@
 """What a generated text copies from the training text, beside what a held-out text shares with it by chance.
 
-Two texts of one kind share many short sequences. Only what goes beyond the held-out text's share is memorised.
+Two texts of one kind share many short sequences. Only what goes beyond the held-out share may have been memorised.
 """
 
 import statistics
