@@ -126,7 +126,7 @@ def batch_normal_generator(latent: int, shape: Shape, width: int) -> nn.Sequenti
         more = (height - 2 * h + 1, wide - 2 * w + 1)  # an even size is one more than stride 2 gives
         layers += [nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)]
         layers.append(TransposedConv(inputs, outputs, 5, stride=2, padding=2, output_padding=more))
-    return nn.Sequential(*layers, nn.Tanh())
+    return _small(nn.Sequential(*layers, nn.Tanh()))
 
 
 def batch_normal_critic(shape: Shape, width: int) -> nn.Sequential:
@@ -136,7 +136,7 @@ def batch_normal_critic(shape: Shape, width: int) -> nn.Sequential:
     for n in (1, 2, 4):
         layers.append(nn.Conv2d(n * width, 2 * n * width, 5, stride=2, padding=2))
         layers += _normal(2 * n * width)
-    return nn.Sequential(*layers, PixelsToRow(), nn.Linear(8 * width * height * wide, 1))
+    return _small(nn.Sequential(*layers, PixelsToRow(), nn.Linear(8 * width * height * wide, 1)))
 
 
 def halvings(shape: Shape) -> int:
@@ -210,3 +210,12 @@ def critic(shape: Shape, width: int) -> nn.Sequential:
 
 def _normal(channels: int) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels), nn.LeakyReLU(0.2, inplace=True)]
+
+
+def _small(network: nn.Sequential) -> nn.Sequential:
+    """Weights of deviation 0.02, and biases of 0, as in the paper of the DCGAN."""
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return network
