@@ -25,7 +25,7 @@ from reverie.engine.machine import describe
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
 OWN = sys.executable
-LOOPS = ("vae-iaf-mnist", "ladder-mnist")  # recipes whose own networks a plain loop trains beside
+LOOPS = ("vae-iaf-mnist", "ladder-mnist", "gan-mlp", "dcgan")  # recipes whose own networks a plain loop trains beside
 BEGIN, END = "<!-- speed -->", "<!-- end of speed -->"
 
 

@@ -117,8 +117,9 @@ def test_a_turn_moves_the_buffers_of_its_player_and_no_others(player):
 
 
 @pytest.mark.parametrize("cost", [adversarial.hinge(), adversarial.relativistic()])
-def test_no_slope_reaches_the_generator_in_the_critics_turn(cost):
-    model = tiny(Game(cost, ZeroCentred(lambda p: 1.0)))
+@pytest.mark.parametrize("penalty", [None, ZeroCentred(lambda p: 1.0)])
+def test_no_slope_reaches_the_generator_in_the_critics_turn(cost, penalty):
+    model = tiny(Game(cost, penalty))
     value = model.loss("critic", Batch(images()), NOISE).value.mean()
     found = torch.autograd.grad(value, list(model.generator.parameters()), allow_unused=True)
     assert all(gradient is None for gradient in found)

@@ -32,6 +32,25 @@ def test_the_tutorials_pair_has_the_sizes_of_its_print():
     assert {layer.negative_slope for layer in critic if isinstance(layer, nn.LeakyReLU)} == {0.01}
 
 
+@pytest.mark.parametrize(
+    "network",
+    [
+        dcgan.tutorial_generator(96, (1, 28, 28)),
+        dcgan.tutorial_critic((1, 28, 28)),
+        dcgan.sketch_generator(100, (1, 28, 28)),
+        dcgan.sketch_critic((1, 28, 28)),
+    ],
+    ids=["tutorial generator", "tutorial critic", "sketch generator", "sketch critic"],
+)
+def test_the_named_pairs_start_with_glorots_weights(network):
+    """Uniform with variance 2 / (inputs + outputs), each times the size of the kernel; biases are 0."""
+    for layer in (m for m in network if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)):
+        weight = layer.weight.detach()
+        total = (weight.shape[0] + weight.shape[1]) * weight[0, 0].numel()
+        assert float(weight.var()) == pytest.approx(2 / total, rel=4 / len(weight.flatten()) ** 0.5)
+        assert layer.bias is None or not layer.bias.any()
+
+
 def test_the_sketch_pair_has_the_sizes_of_its_print():
     generator, critic = dcgan.sketch_generator(100, (1, 28, 28)), dcgan.sketch_critic((1, 28, 28))
     assert shapes(generator, torch.zeros(2, 100)) == [(12544,), (128, 7, 7), (64, 14, 14), (1, 28, 28)]

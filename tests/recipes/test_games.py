@@ -121,6 +121,10 @@ def test_the_mode_counters_networks_have_the_sizes_of_their_print():
     assert [(m.in_channels, m.out_channels) for m in doubled] == [(512, 256), (256, 128), (128, 64), (64, 3)]
     assert model.generator[0].out_features == 512 * 4
     assert model.noise == "uniform"
+    for layer in [*model.critic, *model.generator]:
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
+            assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+            assert not layer.bias.any()
     with pytest.raises(UsageError, match="multiple of 2"):
         model.loss("critic", Batch(torch.zeros(5, 3, 28, 28)), StepNoise((0,), 0, 5))
 

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from reverie.nn.conv import Shape
+from reverie.nn.conv import Shape, glorot
 from reverie.nn.mlp import mlp_encoder
 
 
 def mlp_generator(latent: int, hidden: Sequence[int], shape: Shape) -> nn.Sequential:
     """Linear layers, each with LeakyReLU 0.2 and then batch normalisation, and a tanh: (B, latent) to (B, *shape).
 
-    The textbook's generator. Its momentum of 0.8 says how much of the running mean is kept, as Keras counts; torch
-    counts what is replaced, 0.2.
+    The textbook's generator, with Glorot's weights at the start, as in Keras. Its momentum of 0.8 says how much of the
+    running mean is kept, as Keras counts; torch counts what is replaced, 0.2.
     """
     sizes, layers = [latent, *hidden], list[nn.Module]()
     for inputs, outputs in zip(sizes, sizes[1:], strict=False):
         layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2), nn.BatchNorm1d(outputs, momentum=0.2)]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape))
+    return glorot(nn.Sequential(*layers, nn.Linear(sizes[-1], math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape)))
 
 
 def mlp_critic(shape: Shape, hidden: Sequence[int]) -> nn.Sequential:

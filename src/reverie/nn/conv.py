@@ -1,5 +1,7 @@
 """Convolutional encoders and decoders of the named systems. ``shape`` is that of one image, (C, H, W)."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
@@ -7,6 +9,7 @@ from reverie.errors import UsageError
 from reverie.nn.thin import ThinConv
 
 Shape = tuple[int, int, int]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class TransposedConv(nn.ConvTranspose2d):
@@ -76,7 +79,7 @@ def conv_vae_encoder(shape: Shape, outputs: int, context: int = 0) -> nn.Sequent
         nn.ReLU(inplace=True),
         nn.Linear(32, outputs + context),
     )
-    _glorot(encoder)
+    glorot(encoder)
     nn.init.xavier_uniform_(encoder[-1].weight[:outputs], gain=0.01)  # type: ignore[index]
     return encoder
 
@@ -99,7 +102,7 @@ def conv_vae_decoder(inputs: int, shape: Shape) -> nn.Sequential:
         nn.ReLU(inplace=True),
         ThinConv(32, channels),
     )
-    _glorot(decoder)
+    glorot(decoder)
     return decoder
 
 
@@ -164,10 +167,11 @@ def _even(shape: Shape) -> Shape:
     return shape
 
 
-def _glorot(network: nn.Module) -> None:
+def glorot(network: Network) -> Network:
     """Uniform weights of variance 2 / (inputs + outputs), as in Keras, and biases of 0 (Glorot and Bengio 2010)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    return network

@@ -1,9 +1,13 @@
-"""Convolutional players: those of the tutorial and of the sketch article, and a pair for images of any size."""
+"""Convolutional players: those of the tutorial and of the sketch article, and a pair for images of any size.
+
+The tutorial's and the article's start with Glorot's weights, as their sources do: torch's own saturate the tanh of a
+transposed convolution to one channel.
+"""
 
 from torch import nn
 
 from reverie.errors import UsageError
-from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv
+from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv, glorot
 from reverie.nn.residual import sizes
 from reverie.nn.thin import ThinConv
 
@@ -33,19 +37,21 @@ def tutorial_generator(latent: int, shape: Shape) -> nn.Sequential:
     (B, latent) to (B, *shape). ReLU and then batch normalisation after each layer but the last.
     """
     base = (128, *quarter(shape, "The tutorial's generator"))
-    return nn.Sequential(
-        nn.Linear(latent, 1024),
-        nn.ReLU(inplace=True),
-        nn.BatchNorm1d(1024),
-        nn.Linear(1024, base[0] * base[1] * base[2]),
-        nn.ReLU(inplace=True),
-        nn.BatchNorm1d(base[0] * base[1] * base[2]),
-        RowToPixels(base),
-        TransposedConv(128, 64, 4, stride=2, padding=1),
-        nn.ReLU(inplace=True),
-        nn.BatchNorm2d(64),
-        TransposedConv(64, shape[0], 4, stride=2, padding=1),
-        nn.Tanh(),
+    return glorot(
+        nn.Sequential(
+            nn.Linear(latent, 1024),
+            nn.ReLU(inplace=True),
+            nn.BatchNorm1d(1024),
+            nn.Linear(1024, base[0] * base[1] * base[2]),
+            nn.ReLU(inplace=True),
+            nn.BatchNorm1d(base[0] * base[1] * base[2]),
+            RowToPixels(base),
+            TransposedConv(128, 64, 4, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.BatchNorm2d(64),
+            TransposedConv(64, shape[0], 4, stride=2, padding=1),
+            nn.Tanh(),
+        )
     )
 
 
@@ -54,17 +60,19 @@ def tutorial_critic(shape: Shape) -> nn.Sequential:
     quarter(shape, "The tutorial's critic")
     height, width = (((side - 4) // 2 - 4) // 2 for side in shape[1:])
     units = 64 * height * width
-    return nn.Sequential(
-        nn.Conv2d(shape[0], 32, 5),
-        nn.LeakyReLU(0.01, inplace=True),
-        nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 5),
-        nn.LeakyReLU(0.01, inplace=True),
-        nn.MaxPool2d(2),
-        PixelsToRow(),
-        nn.Linear(units, units),
-        nn.LeakyReLU(0.01, inplace=True),
-        nn.Linear(units, 1),
+    return glorot(
+        nn.Sequential(
+            nn.Conv2d(shape[0], 32, 5),
+            nn.LeakyReLU(0.01, inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 5),
+            nn.LeakyReLU(0.01, inplace=True),
+            nn.MaxPool2d(2),
+            PixelsToRow(),
+            nn.Linear(units, units),
+            nn.LeakyReLU(0.01, inplace=True),
+            nn.Linear(units, 1),
+        )
     )
 
 
@@ -75,34 +83,38 @@ def sketch_generator(latent: int, shape: Shape) -> nn.Sequential:
     out the normalisation after the third.
     """
     base = (256, *quarter(shape, "The sketch generator"))
-    return nn.Sequential(
-        nn.Linear(latent, base[0] * base[1] * base[2], bias=False),
-        nn.BatchNorm1d(base[0] * base[1] * base[2]),
-        nn.LeakyReLU(0.3, inplace=True),
-        RowToPixels(base),
-        TransposedConv(256, 128, 5, padding=2, bias=False),
-        nn.BatchNorm2d(128),
-        nn.LeakyReLU(0.3, inplace=True),
-        TransposedConv(128, 64, 5, stride=2, padding=2, output_padding=1, bias=False),
-        nn.BatchNorm2d(64),
-        nn.LeakyReLU(0.3, inplace=True),
-        TransposedConv(64, shape[0], 5, stride=2, padding=2, output_padding=1, bias=False),
-        nn.Tanh(),
+    return glorot(
+        nn.Sequential(
+            nn.Linear(latent, base[0] * base[1] * base[2], bias=False),
+            nn.BatchNorm1d(base[0] * base[1] * base[2]),
+            nn.LeakyReLU(0.3, inplace=True),
+            RowToPixels(base),
+            TransposedConv(256, 128, 5, padding=2, bias=False),
+            nn.BatchNorm2d(128),
+            nn.LeakyReLU(0.3, inplace=True),
+            TransposedConv(128, 64, 5, stride=2, padding=2, output_padding=1, bias=False),
+            nn.BatchNorm2d(64),
+            nn.LeakyReLU(0.3, inplace=True),
+            TransposedConv(64, shape[0], 5, stride=2, padding=2, output_padding=1, bias=False),
+            nn.Tanh(),
+        )
     )
 
 
 def sketch_critic(shape: Shape) -> nn.Sequential:
     """Two 5x5 convolutions of stride 2, each with LeakyReLU 0.3 and dropout 0.3, and a dense layer: to (B, 1)."""
     height, width = quarter(shape, "The sketch critic")
-    return nn.Sequential(
-        nn.Conv2d(shape[0], 64, 5, stride=2, padding=2),
-        nn.LeakyReLU(0.3, inplace=True),
-        nn.Dropout(0.3),
-        nn.Conv2d(64, 128, 5, stride=2, padding=2),
-        nn.LeakyReLU(0.3, inplace=True),
-        nn.Dropout(0.3),
-        PixelsToRow(),
-        nn.Linear(128 * height * width, 1),
+    return glorot(
+        nn.Sequential(
+            nn.Conv2d(shape[0], 64, 5, stride=2, padding=2),
+            nn.LeakyReLU(0.3, inplace=True),
+            nn.Dropout(0.3),
+            nn.Conv2d(64, 128, 5, stride=2, padding=2),
+            nn.LeakyReLU(0.3, inplace=True),
+            nn.Dropout(0.3),
+            PixelsToRow(),
+            nn.Linear(128 * height * width, 1),
+        )
     )
 
 
@@ -126,7 +138,7 @@ def batch_normal_generator(latent: int, shape: Shape, width: int) -> nn.Sequenti
         more = (height - 2 * h + 1, wide - 2 * w + 1)  # an even size is one more than stride 2 gives
         layers += [nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)]
         layers.append(TransposedConv(inputs, outputs, 5, stride=2, padding=2, output_padding=more))
-    return nn.Sequential(*layers, nn.Tanh())
+    return _small(nn.Sequential(*layers, nn.Tanh()))
 
 
 def batch_normal_critic(shape: Shape, width: int) -> nn.Sequential:
@@ -136,7 +148,7 @@ def batch_normal_critic(shape: Shape, width: int) -> nn.Sequential:
     for n in (1, 2, 4):
         layers.append(nn.Conv2d(n * width, 2 * n * width, 5, stride=2, padding=2))
         layers += _normal(2 * n * width)
-    return nn.Sequential(*layers, PixelsToRow(), nn.Linear(8 * width * height * wide, 1))
+    return _small(nn.Sequential(*layers, PixelsToRow(), nn.Linear(8 * width * height * wide, 1)))
 
 
 def halvings(shape: Shape) -> int:
@@ -210,3 +222,12 @@ def critic(shape: Shape, width: int) -> nn.Sequential:
 
 def _normal(channels: int) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels), nn.LeakyReLU(0.2, inplace=True)]
+
+
+def _small(network: nn.Sequential) -> nn.Sequential:
+    """Weights of deviation 0.02, and biases of 0, as in the paper of the DCGAN."""
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return network
