@@ -22,8 +22,8 @@ TOOLS = {"protocols", *GROUND}
 SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report"}
 RUN = {"training", "runs", "finish", "actions", "evaluation", "quality", "samples", "scores", "trained", "out"}
-DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify"}
-BELOW_RUN = {"recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
+DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify", "learn"}
+BELOW_RUN = {"lessons", "recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 
 # What each part may import, beside itself; nothing else may be imported, inside functions neither.
 MAY = {
@@ -31,6 +31,7 @@ MAY = {
     "protocols": set(),
     "arguments": GROUND,
     "files": GROUND,
+    "lessons": GROUND,
     "pages": {"arguments", *GROUND},
     "data": TOOLS,
     "distributions": TOOLS,

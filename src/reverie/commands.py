@@ -380,6 +380,20 @@ def verify(
 
 
 @app.command
+def learn(*, out: Path = Path("learn.html"), common: Common = PLAIN) -> None:
+    """Four lessons on a game of two networks, computed now, as one page.
+
+    Args:
+        out: the page to write.
+        common: what every command takes.
+    """
+    from reverie.learn import learn as write_lessons
+
+    page = write_lessons(out)
+    _say(json.dumps({"files": [str(page)]}) if common.json else page)
+
+
+@app.command
 def demo(*, common: Common = PLAIN) -> None:
     """The whole story in two minutes, with no network: train, measure, look."""
     from reverie.demo import demo as run_demo
