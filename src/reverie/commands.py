@@ -380,13 +380,8 @@ def verify(
 
 
 @app.command
-def learn(*, out: Path = Path("learn.html"), common: Common = PLAIN) -> None:
-    """Four lessons on a game of two networks, computed now, as one page.
-
-    Args:
-        out: the page to write.
-        common: what every command takes.
-    """
+def learn(*, out: Annotated[Path, Parameter(help="The page.")] = Path("learn.html"), common: Common = PLAIN) -> None:
+    """Write a page of four lessons on a game of two networks, computed now."""
     from reverie.learn import learn as write_lessons
 
     page = write_lessons(out)
