@@ -25,13 +25,21 @@ from reverie.engine.machine import describe
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
 OWN = sys.executable
+LOOPS = ("vae-iaf-mnist", "ladder-mnist")  # recipes whose own networks a plain loop trains beside
 BEGIN, END = "<!-- speed -->", "<!-- end of speed -->"
 
 
 def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str) -> dict[str, dict[str, list[str]]]:
     """The commands of each race."""
     at = [str(pixels), str(batch), str(seconds)]
-    own, plain = str(HERE / "peers" / "own.py"), str(HERE / "peers" / "plain.py")
+    own, plain, loop = (str(HERE / "peers" / name) for name in ("own.py", "plain.py", "loop.py"))
+    same_network = {
+        recipe: {
+            "reverie": [OWN, own, recipe, *at],
+            "plain PyTorch with DataLoader, fp32": [OWN, loop, recipe, *at],
+        }
+        for recipe in LOOPS
+    }
     return {
         "vae-conv": {
             "reverie": [OWN, own, "vae-conv", *at],
@@ -45,6 +53,7 @@ def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str
             "plain PyTorch with DataLoader, fp32": [OWN, plain, "mlp", *at],
             "pythae": [peers, str(HERE / "peers" / "pythae_vae.py"), *at, folder],
         },
+        **same_network,
     }
 
 

@@ -147,7 +147,7 @@ def one_image(trained: Trained, which: str | int) -> Tensor:
 def interpolate(
     trained: Trained,
     a: str | int = 0,
-    b: str | int = 1,
+    b: str | int | None = None,
     *,
     steps: int = 12,
     path: Literal["linear", "spherical"] = "spherical",
@@ -158,12 +158,13 @@ def interpolate(
     Args:
         trained: a model with codes.
         a: the number of a test image, or an image file.
-        b: the same.
+        b: the same; by default the test image in the middle, as neighbours may be of one class.
         steps: pictures on the way, with both ends.
         path: a straight line, or a great circle, which keeps the length of the code.
         out: a PNG to write instead of the run's own; the GIF lies beside it.
     """
     model = trained.autoencoder("interpolate")
+    b = len(trained.data.test) // 2 if b is None else b
     codes = codes_of(trained, torch.cat([one_image(trained, a), one_image(trained, b)]), "interpolate")
     images = trained.pixels(decode_means(model, latent.path(codes[0], codes[1], steps, path)))
     labels = [f"{i / (steps - 1):.2f}" for i in range(steps)]

@@ -112,7 +112,7 @@ def reconstruct(
 def interpolate(
     run: RunName,
     a: str = "0",
-    b: str = "1",
+    b: str | None = None,
     /,
     *,
     steps: Steps = 12,
@@ -120,7 +120,7 @@ def interpolate(
     out: Out = None,
     common: Common = PLAIN,
 ) -> None:
-    """Walk between the codes of two images, files or numbers of test images: a strip and a GIF."""
+    """Walk from the code of one image to that of another: files, or numbers of test images; a strip and a GIF."""
     _show(_open(run, common).interpolate(a, b, steps=steps, path=path, out=out), common)
 
 

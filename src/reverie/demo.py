@@ -33,7 +33,7 @@ def demo(runs: Path | None, report: Report) -> dict[str, Any]:
         "  reverie data check PHOTOS",
         "  reverie train vae-conv --data PHOTOS --size 64 --minutes 5",
         "or with this model:",
-        f"  reverie interpolate {folder} 0 1",
+        f"  reverie interpolate {folder}",
         f"  reverie edit {folder} 7 1",
         "  reverie recipes",
     ]

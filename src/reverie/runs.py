@@ -131,7 +131,7 @@ class Run:
         """Encode and decode images; see ``reverie.actions.reconstruct``."""
         return actions.reconstruct(self.trained, images, **options)
 
-    def interpolate(self, a: str | int = 0, b: str | int = 1, **options: Any) -> Result:
+    def interpolate(self, a: str | int = 0, b: str | int | None = None, **options: Any) -> Result:
         """Walk from one image to another; see ``reverie.actions.interpolate``."""
         return actions.interpolate(self.trained, a, b, **options)
 

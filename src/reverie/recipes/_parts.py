@@ -10,6 +10,7 @@ from torch import nn
 from reverie.data import ImageSpec
 from reverie.data.views import View, bits, levels, unit
 from reverie.distributions import Bernoulli, DiscretizedLogistic, Observation, SharedGaussian, SharedLogistic
+from reverie.engine.muon import Muon
 from reverie.engine.plan import Optimizer
 from reverie.nn.masked import MADE
 from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
@@ -94,6 +95,6 @@ def rmsprop(rate: float) -> Optimizer:
     return make
 
 
-def adamax(rate: float) -> Optimizer:
-    """Adamax, Adam with the largest gradient in place of the mean square (Kingma and Ba 2015, arXiv:1412.6980)."""
-    return partial(torch.optim.Adamax, lr=rate, foreach=True)
+def muon(rate: float, others: float = 3e-3) -> Optimizer:
+    """Orthogonalised momentum for kernels at ``rate``, Adam at ``others`` for the rest (see ``engine.muon``)."""
+    return partial(Muon, rate=rate, others=others)

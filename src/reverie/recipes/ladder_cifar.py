@@ -5,7 +5,7 @@ eighth of the image's size, each with a prior and a posterior that know the laye
 activated before they convolve; averaged weights.
 Differs: 13 latent layers instead of 45, none at full size; SiLU for GELU; two 3x3 convolutions a block, without the
 bottleneck of 1x1 ones; a discretised logistic with a scale of its own for each value (Kingma et al. 2016,
-arXiv:1606.04934, have one for all) instead of a mixture of ten; Adamax with a cosine down to 0 instead of AdamW at a
+arXiv:1606.04934, have one for all) instead of a mixture of ten; Muon with a cosine down to 0 instead of AdamW at a
 constant rate; gradients are clipped where the paper leaves out steps.
 """
 
@@ -18,7 +18,7 @@ from reverie.engine.plan import Plan, cosine
 from reverie.models.ladder_vae import LadderVAE
 from reverie.nn.ladder import Ladder, Rung
 from reverie.objectives.elbo import Bound
-from reverie.recipes._parts import adamax, logistic_of_each
+from reverie.recipes._parts import logistic_of_each, muon
 
 DATA = "cifar10"
 TINY = {"width": 8, "latent": 2, "layers": (1, 1), "batch": 16}
@@ -35,7 +35,7 @@ def run(
     beta: Weight = 1.0,
     warmup: Fraction = 0.02,
     floor: Weight = 0.0,
-    rate: Rate = 2e-3,
+    rate: Rate = 0.02,
     batch: Count = 64,
     ema: Fraction = 0.999,
     clip: Weight = 400.0,
@@ -51,7 +51,7 @@ def run(
         beta: weight of the divergence; 1 is the bound of the likelihood.
         warmup: part of the budget over which that weight rises from 0.
         floor: free bits of each latent layer, nats.
-        rate: of Adamax, at its peak.
+        rate: of Muon, at its peak.
         batch: images a step.
         ema: decay a step of the averaged weights; 0 for none.
         clip: largest norm of the gradient; 0 for no limit.
@@ -61,7 +61,7 @@ def run(
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         view=levels(),
-        optimizers={"vae": adamax(rate)},
+        optimizers={"vae": muon(rate)},
         schedule=cosine(warmup=0.01, end=0.0),
         batch=batch,
         epochs=30,

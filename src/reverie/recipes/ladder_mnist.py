@@ -5,7 +5,7 @@ activated before they convolve, latent layers at a quarter and an eighth of the 
 posterior that know the layers above (Kingma et al. 2016, arXiv:1606.04934); averaged weights.
 Differs: SiLU for GELU; two 3x3 convolutions a block, without the bottleneck of 1x1 ones; one convolution of the
 state gives the prior, what is added to the state and the state's part in the posterior, to which the image's part is
-added; Adamax (Kingma and Ba 2015) with a cosine down to 0 instead of AdamW at a constant rate; gradients are clipped
+added; Muon (Jordan et al. 2024) with a cosine down to 0 instead of AdamW at a constant rate; gradients are clipped
 where the paper leaves out steps; the divergence's weight rises at first.
 """
 
@@ -19,7 +19,7 @@ from reverie.engine.plan import Plan, cosine
 from reverie.models.ladder_vae import LadderVAE
 from reverie.nn.ladder import Ladder, Rung
 from reverie.objectives.elbo import Bound
-from reverie.recipes._parts import Binarise, adamax
+from reverie.recipes._parts import Binarise, muon
 
 DATA = "mnist"
 TINY = {"width": 8, "latent": 2, "layers": (1, 1), "batch": 16}
@@ -37,7 +37,7 @@ def run(
     warmup: Fraction = 0.08,
     floor: Weight = 0.0,
     binarise: Binarise = "dynamic",
-    rate: Rate = 3e-3,
+    rate: Rate = 0.02,
     batch: Count = 96,
     ema: Fraction = 0.999,
     clip: Weight = 100.0,
@@ -54,7 +54,7 @@ def run(
         warmup: part of the budget over which that weight rises from 0.
         floor: free bits of each latent layer, nats.
         binarise: how pixels become bits: dynamic (drawn each time), static (once), threshold (at 128).
-        rate: of Adamax, at its peak.
+        rate: of Muon, at its peak.
         batch: images a step.
         ema: decay a step of the averaged weights; 0 for none.
         clip: largest norm of the gradient; 0 for no limit.
@@ -65,7 +65,7 @@ def run(
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         view=bits(binarise),
-        optimizers={"vae": adamax(rate)},
+        optimizers={"vae": muon(rate)},
         schedule=cosine(warmup=0.01, end=0.0),
         batch=batch,
         epochs=15,

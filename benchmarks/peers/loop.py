@@ -1,0 +1,51 @@
+"""The loop that everybody writes around a recipe's own network: PyTorch, a DataLoader, Adam, float32."""
+
+import json
+import sys
+import time
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from reverie import recipes
+from reverie.data import ImageSpec
+from reverie.protocols import Batch
+
+
+class Draws:
+    """Noise from torch's own generator."""
+
+    def normal(self, name, shape):
+        return torch.randn(shape)
+
+    def uniform(self, name, shape):
+        return torch.rand(shape)
+
+
+def main(recipe, path, batch, seconds):
+    pixels = torch.from_numpy(np.load(path))[:, None]
+    plan = recipes.find(recipe).run(ImageSpec("digits", tuple(pixels.shape[1:]), ()), batch=batch)
+    model = plan.model.to(memory_format=torch.contiguous_format)
+    x, bits = pixels / 255, plan.view.binary
+    x = x.float() if bits else 2 * x.float() - 1
+    loader = DataLoader(TensorDataset(x), batch_size=batch, shuffle=True, drop_last=True)
+    optimizers = {name: torch.optim.Adam(player.parameters(), lr=1e-3) for name, player in model.players.items()}
+    seen, began = 0, None
+    while began is None or time.perf_counter() - began < seconds:
+        for step, (images,) in enumerate(loader):
+            if began is None and step == 5:
+                seen, began = 0, time.perf_counter()
+            images = torch.bernoulli(images) if bits else images
+            for name, optimizer in optimizers.items():
+                optimizer.zero_grad()
+                model.loss(name, Batch(images, progress=0.5), Draws()).value.mean().backward()
+                optimizer.step()
+            seen += len(images)
+            if began is not None and time.perf_counter() - began > seconds:
+                break
+    print(json.dumps({"images_per_second": seen / (time.perf_counter() - began)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
