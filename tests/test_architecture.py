@@ -23,8 +23,8 @@ SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report", "text"}
 RUN = {"training", "runs", "finish", "actions", "evaluation", "quality", "samples", "scores", "trained", "out"}
 RUN |= {"kinds", "written", "initial", "text_actions"}
-DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify"}
-BELOW_RUN = {"recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
+DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify", "learn"}
+BELOW_RUN = {"lessons", "recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 
 # What each part may import, beside itself; nothing else may be imported, inside functions neither.
 MAY = {
@@ -32,6 +32,7 @@ MAY = {
     "protocols": set(),
     "arguments": GROUND,
     "files": GROUND,
+    "lessons": GROUND,
     "pages": {"arguments", *GROUND},
     "data": TOOLS,
     "distributions": TOOLS,

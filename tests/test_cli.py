@@ -167,7 +167,10 @@ def test_test_images_have_the_class_that_the_data_says(here):
 
 def test_a_figure_of_a_model_that_is_told_the_class_says_so(here, capfd):
     figures = {f["name"]: f["protocol"] for f in json.loads(said(capfd, "evaluate", "told", "--json"))["figures"]}
-    assert {name for name, protocol in figures.items() if "given" not in protocol} == {
+    drawn = {name for name, protocol in figures.items() if "samples" in protocol}
+    assert all(figures[name]["samples"].endswith("classes as often as in training") for name in drawn)
+    assert "FD[random,64d]" in drawn
+    assert {name for name, protocol in figures.items() if "given" not in protocol} - drawn == {
         "pca_squared_error", "pca_squared_error_per_pixel", "pca_psnr",
     }  # fmt: skip
     assert figures["importance_bound"]["given"] == "the label"

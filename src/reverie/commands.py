@@ -376,6 +376,15 @@ def verify(
 
 
 @app.command
+def learn(*, out: Annotated[Path, Parameter(help="The page.")] = Path("learn.html"), common: Common = PLAIN) -> None:
+    """Write a page of four lessons on a game of two networks, computed now."""
+    from reverie.learn import learn as write_lessons
+
+    page = write_lessons(out)
+    _say(json.dumps({"files": [str(page)]}) if common.json else page)
+
+
+@app.command
 def demo(*, common: Common = PLAIN) -> None:
     """The whole story in two minutes, with no network: train, measure, look."""
     from reverie.demo import demo as run_demo

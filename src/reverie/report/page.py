@@ -185,7 +185,12 @@ def _training(record: Record) -> Picture | None:
         return None
     light, dark = (plots.curves(record.rows, title=record.name, theme=theme) for theme in ("light", "dark"))
     named = ", ".join(plots.quantities(record.rows))
-    return Picture(_png(light), _png(dark), *light.size, f"Curves over training steps: {named}", "")
+    return inline(light, dark, f"Curves over training steps: {named}")
+
+
+def inline(light: Image.Image, dark: Image.Image, alt: str) -> Picture:
+    """A picture that was drawn just now, in both variants, as a part of a page."""
+    return Picture(_png(light), _png(dark), *light.size, alt, "")
 
 
 def _png(image: Image.Image) -> str:

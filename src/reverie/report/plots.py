@@ -7,6 +7,7 @@ module is cheap, and no global state is touched.
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -128,6 +129,72 @@ def bars(
     axes.set_xlim(-0.7, max(len(order), 8) - 0.3)
     axes.set_xlabel("latent dimension", color=colours.muted, fontsize=9.5)
     return _image(figure)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Lines, dots and bars over one pair of axes.
+
+    Args:
+        title: what it shows.
+        across: what the x axis is.
+        lines: points (N, 2) by name; a name that begins with a space is not written, and its line thin.
+        dots: points (N, 2) by name.
+        bars: heights (K,) by name, side by side.
+        limits: of y, where not all of it matters.
+        square: whether x and y have one scale.
+    """
+
+    title: str
+    across: str
+    lines: Mapping[str, Numbers] = field(default_factory=dict)
+    dots: Mapping[str, Numbers] = field(default_factory=dict)
+    bars: Mapping[str, Numbers] = field(default_factory=dict)
+    limits: tuple[float, float] | None = None
+    square: bool = False
+
+
+def panels(parts: Sequence[Panel], *, title: str, caption: str, theme: Name = "light") -> Image.Image:
+    """Panels side by side under one heading.
+
+    Args:
+        parts: from left to right.
+        title: what one sees.
+        caption: in a few words, how to read it.
+        theme: light or dark.
+    """
+    colours = theme_of(theme)
+    figure = _figure(4.3 * len(parts) + 0.4, 4.9, colours)
+    top = _heading(figure, title, caption, colours, 0.35)
+    edge = 0.55 / figure.get_figwidth()
+    grid = figure.add_gridspec(1, len(parts), left=edge, right=1 - edge / 2, top=top, bottom=0.13, wspace=0.2)
+    for i, part in enumerate(parts):
+        _panel(figure.add_subplot(grid[0, i]), part, colours)
+    return _image(figure)
+
+
+def _panel(axes: "Axes", part: Panel, theme: Theme) -> None:
+    _plain_axes(axes, theme)
+    axes.set_title(part.title, color=theme.ink, fontsize=10.5, loc="left", pad=8)
+    axes.set_xlabel(part.across, color=theme.muted, fontsize=9, labelpad=4)
+    colour = dict(zip([*part.bars, *part.lines, *part.dots], (0, 4, 9, 2, 5, 8), strict=False))
+    for i, (name, heights) in enumerate(part.bars.items()):
+        wide = 0.8 / len(part.bars)
+        places = np.arange(len(heights)) + wide * (i - (len(part.bars) - 1) / 2)
+        axes.bar(places, heights, width=0.92 * wide, color=theme.classes[colour[name]], label=name)
+    for name, points in part.lines.items():
+        plain = name.startswith(" ")
+        shade = theme.accent if plain else theme.classes[colour[name]]
+        axes.plot(*points.T, linewidth=1.1 if plain else 2.0, color=shade, label=None if plain else name)
+    for name, points in part.dots.items():
+        across, up = points.T
+        axes.scatter(across, up, s=30, linewidths=0, color=theme.classes[colour[name]], zorder=4, label=name)
+    if part.limits:
+        axes.set_ylim(*part.limits)
+    if part.square:
+        axes.set_aspect("equal", adjustable="datalim")
+    if any(not name.startswith(" ") for name in (*part.lines, *part.dots, *part.bars)):
+        axes.legend(frameon=False, fontsize=9, labelcolor=theme.muted, loc="best", handlelength=1.4)
 
 
 def _array(values: object) -> Numbers:
