@@ -62,11 +62,25 @@ def test_a_folder_that_does_not_load_is_not_kept(workshop, capfd):
 def test_a_second_export_replaces_the_first(workshop):
     assert reverie("export", "vae", "--to", "hub") == 0
     folder = workshop / "runs" / "vae" / "export" / "hub"
-    (folder / "of-the-first").write_text("gone soon")
+    (folder / "README.md").write_text("of the first")
     assert reverie("export", "vae", "--to", "hub") == 0
-    assert not (folder / "of-the-first").exists()
+    assert "library_name: reverie" in (folder / "README.md").read_text()
     assert (folder / "model.safetensors").exists()
     assert [path.name for path in folder.parent.iterdir()] == ["hub"]
+
+
+def test_a_folder_with_other_things_is_left_alone(workshop, tmp_path, capfd, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "diary").write_text("mine")
+    monkeypatch.chdir(home)
+    for out in (str(home), "."):
+        assert reverie("export", "vae", "--to", "hub", "--out", out) == 2
+        assert f"{home} holds other things (diary)" in capfd.readouterr().err
+    assert [(path.name, path.read_text()) for path in home.iterdir()] == [("diary", "mine")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "workshop"]
+    assert reverie("export", "vae", "--to", "hub", "--out", "new/place") == 0
+    assert (home / "new" / "place" / "config.json").exists()
 
 
 def test_a_file_is_not_replaced_by_a_folder(workshop, tmp_path, capfd):

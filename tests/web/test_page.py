@@ -5,11 +5,14 @@ Skipped, visibly, where there is no Chromium, no Playwright or no ONNX Runtime W
 
 import os
 import shutil
+from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the extra [browser] is not installed")
 pytest.importorskip("onnx", reason="the extra [export] is not installed")
@@ -19,7 +22,7 @@ from reverie.export.html import RUNTIME, export_html  # noqa: E402
 from reverie.latent import slerp  # noqa: E402
 from reverie.runs import open_run  # noqa: E402
 from reverie.web import fetch  # noqa: E402
-from scenes import make_runs  # noqa: E402
+from scenes import make_runs, png  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if CHROMIUM is None:
@@ -256,6 +259,49 @@ def test_a_drawing_from_the_keyboard(opened):
     page.locator("drawing-panel canvas.paper").focus()
     after(page, "reconstruction", lambda: page.keyboard.press("Space"))
     after(page, "reconstruction", lambda: page.keyboard.press("ArrowDown"))
+
+
+GIVE = """async ([how, base64, type]) => {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)), data = new DataTransfer();
+  data.items.add(new File([bytes], "mine", { type }));
+  const event = how === "drop" ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+    : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+  document.body.dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+def test_a_picture_that_is_dropped_or_pasted_is_encoded_as_python_does(how, opened, pages):
+    page, run = opened(), open_run(pages["vae"].parent.parent)
+    picture = png((8, 8), seed=3)
+    after(page, "reconstruction", lambda: page.evaluate(GIVE, [how, b64encode(picture).decode(), "image/png"]))
+    pixels = torch.from_numpy(np.array(Image.open(BytesIO(picture)))).view(1, 1, 8, 8)
+    drawn = np.array(page.evaluate("() => Array.from(document.querySelector('latent-map').landed)"))
+    with torch.no_grad():
+        code = run.model.encode(run.plan.view.still(pixels)).mean[0].numpy()
+    # The picture goes through a canvas of 280 pixels and back, which blurs it a little.
+    assert np.abs(drawn - code).max() < 0.15 * max(1, np.abs(code).max())
+
+
+def test_what_is_no_picture_is_said(opened):
+    page = opened()
+    page.evaluate(GIVE, ["drop", b64encode(b"words").decode(), "text/plain"])
+    page.get_by_text("That file is no picture that this browser reads.").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "size"),
+    [("Save PNG", "vae.png", (560, 560)), ("Save map", "vae-map.png", (160, 160)),
+     ("Save strip", "vae-path.png", (1008, 112))],
+)  # fmt: skip
+def test_pictures_are_saved(words, name, size, opened, tmp_path):
+    page = opened()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=words).click()
+    assert saved.value.suggested_filename == name
+    saved.value.save_as(tmp_path / name)
+    with Image.open(tmp_path / name) as picture:
+        assert (picture.format, picture.size) == ("PNG", size)
 
 
 def test_a_test_image_lands_on_its_own_point(opened):

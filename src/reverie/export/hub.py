@@ -20,7 +20,7 @@ def export_hub(run: Run, out: Path | None = None) -> Path:
         UsageError: the run is not finished.
         ReverieError: what was written does not load.
     """
-    facts_of(run)
+    facts_of(run)  # refuses a run that is not finished
     card.write_card(run.folder)
     place = out or run.folder / "export" / "hub"
     with whole_folder(place) as folder:

@@ -47,7 +47,7 @@ def export_onnx(run: Run, out: Path | None = None) -> list[Exported]:
         ReverieError: a graph cannot be made, or differs from the model by more than 1e-4.
     """
     require_onnx()
-    facts_of(run)
+    facts_of(run)  # refuses a run that is not finished
     names = [part.name for part in parts_of(run.name, run.model, run.plan.view, run.spec)]
     place = out or run.folder / "export" / "onnx"
     with whole_folder(place) as folder:
