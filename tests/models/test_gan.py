@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from reverie import protocols
-from reverie.data.batches import Resident
+from reverie.data.batches import ImageStock, Resident
 from reverie.data.images import Split
 from reverie.data.views import symmetric
 from reverie.engine.checkpoint import newest
@@ -134,7 +134,7 @@ def plan_of(model, **changes):
 def training_of(model, folder, steps=9, **changes):
     shape = (1, 8, 8) if isinstance(model.generator, GrowingGenerator) else SHAPE
     pixels = torch.randint(0, 256, (32, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    images = Resident(Split(pixels, torch.arange(32) % 3), "cpu")
+    images = ImageStock(Resident(Split(pixels, torch.arange(32) % 3), "cpu"), symmetric())
     job = Job(plan_of(model, **changes), images, steps, 0, torch.device("cpu"), "fp32", 1, World())
     return Training.of(job, folder / "checkpoints")
 
