@@ -86,6 +86,19 @@ def test_the_state_goes_on_and_no_gradient_comes_back():
     assert not torch.equal(cold.value, second.value)
 
 
+def test_some_rows_forget_their_state_before_a_window_and_others_keep_it():
+    model = model_of(state=0.5)
+    rows = torch.randint(0, V, (64, 6), generator=torch.Generator().manual_seed(1))
+    state = tuple(torch.randn(64, n) for n in (8, 8, 5, 5))
+    mixed, again = (model.loss("language", Batch(rows, state=state), noise(s, 64)).value for s in (0, 0))
+    cold, carried = (model_of().loss("language", Batch(rows, state=s), noise(0, 64)).value for s in (None, state))
+    forgot, kept = torch.isclose(mixed, cold), torch.isclose(mixed, carried)
+    assert torch.equal(mixed, again)
+    assert (forgot ^ kept).all()
+    assert 16 < forgot.sum() < 48
+    assert not torch.equal(model.loss("language", Batch(rows, state=state), noise(1, 64)).value, mixed)
+
+
 def test_tied_logits_have_one_matrix_also_in_copies():
     model = model_of(tie=True)
     names = dict(model.named_parameters())

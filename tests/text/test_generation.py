@@ -105,6 +105,12 @@ def test_a_sample_ends_where_all_is_forbidden():
     assert sorted(sample) == [1, 2, 3, 4, 5]
 
 
+def test_a_sample_ends_where_only_the_unknown_is_left_and_shows_what_was_held_back():
+    tokenizer, model = Characters(["a", "b"]), Markov(np.full((3, 3, 3), 1 / 3))
+    pieces = list(generate(model, tokenizer, [1], Wish(length=9, no_repeat=1, stop=("bz",))))
+    assert [(piece.symbol, piece.text) for piece in pieces] == [("b", ""), ("", "b")]
+
+
 @pytest.mark.parametrize("most", [1, 4, 9])
 def test_no_longer_sequence_of_the_training_text_is_copied(most):
     train = spoken(TABLE, 3000)

@@ -28,6 +28,7 @@ class Restraint(NamedTuple):
     layers: float = 0.0  # of the units between layers
     outputs: float = 0.0  # of the units of the last layer
     recurrent: float = 0.0  # of the recurrent weights
+    state: float = 0.0  # of the rows that forget their state before a window: else a cold start is never learnt
     activity: float = 0.0  # weight of the mean of |dropped output|^2 (AR)
     slowness: float = 0.0  # weight of the mean of |output_t - output_{t-1}|^2 (TAR)
 
@@ -59,7 +60,8 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.restraint, self.last_only = restraint or Restraint(), last_only
         self.embedding = nn.Embedding(symbols, embedding)
-        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        if tie:  # as logits, embeddings of deviation 1 would start far from ln V; untied they learn faster so
+            nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         self.layers = nn.ModuleList(layers)
         units = layers[-1].units
         width = embedding if tie else units
@@ -80,7 +82,7 @@ class LanguageModel(nn.Module):
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """The loss of each row of x (B, T + 1), (B,), and the state after its last symbol but one."""
         tokens, following = batch.x[:, :-1], batch.x[:, 1:]
-        output, raw, state = self._outputs(tokens, batch.state, noise)
+        output, raw, state = self._outputs(tokens, self._remembered(batch.state, noise), noise)
         if self.last_only:
             output, following = output[:, -1:], following[:, -1:]
         logits = self._logits(output).float()
@@ -90,6 +92,13 @@ class LanguageModel(nn.Module):
         if not (self.restraint.activity or self.restraint.slowness):
             return Loss(value, {}, left)
         return Loss(value + self._penalty(output, raw), {"nats": value.detach()}, left)
+
+    def _remembered(self, state: States | None, noise: Noise) -> States | None:
+        """The carried state, zero for some of the rows (Melis et al. 2020, 1909.01792, drop it at a share of 0.01)."""
+        if state is None or not self.restraint.state:
+            return state
+        keep = noise.uniform("state", (len(state[0]), 1)) >= self.restraint.state
+        return tuple(tensor * keep for tensor in state)
 
     def _penalty(self, output: Tensor, raw: Tensor) -> Tensor:
         """``AR + TAR`` of each row, (B,)."""

@@ -39,8 +39,7 @@ class Recurrent(nn.Module):
         gates = _GATES[cell]
         self.cell, self.units = cell, units
         self.tensors = 2 if cell == "lstm" else 1  # of a state
-        bound = units**-0.5
-        self.weight_ih = nn.Parameter(torch.empty(gates * units, inputs).uniform_(-bound, bound))
+        self.weight_ih = nn.Parameter(nn.init.xavier_uniform_(torch.empty(gates * units, inputs)))
         self.weight_hh = nn.Parameter(torch.cat([nn.init.orthogonal_(torch.empty(units, units)) for _ in range(gates)]))
         self.bias_ih = nn.Parameter(torch.zeros(gates * units))
         self.bias_hh = nn.Parameter(torch.zeros(gates * units))

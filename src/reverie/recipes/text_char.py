@@ -56,7 +56,7 @@ def run(
         clip: largest norm of the gradient; 0 for no limit.
     """
     tokenizer = data.tokenizer(tokens, vocabulary)
-    restraint = Restraint(inputs=dropout / 5, layers=dropout, outputs=dropout, recurrent=recurrent)
+    restraint = Restraint(inputs=dropout / 5, layers=dropout, outputs=dropout, recurrent=recurrent, state=0.01)
     return Plan(
         model=LanguageModel(len(tokenizer), embedding, stack(cell, embedding, units), restraint=restraint),
         view=Columns(tokenizer, window),

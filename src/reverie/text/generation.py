@@ -63,7 +63,7 @@ class Piece(NamedTuple):
 
     sample: int
     place: int
-    symbol: str  # its name
+    symbol: str  # its name; '' where a sample ends because nothing is allowed, and only its text is left to show
     text: str  # what can be shown of the sample from now on: '' while a character or a stop string is half there
     probability: float  # the model's own
     chance: float  # after temperature, top-k, top-p, min-p and what was forbidden
@@ -77,11 +77,12 @@ class Row:
     stream: Stream
     repeats: "Repeats"
 
-    def add(self, token: int) -> str:
-        """Add a symbol; what can be shown."""
+    def add(self, token: int, *, last: bool) -> str:
+        """Add a symbol; what can be shown: with the last symbol, all that was held back."""
         self.tokens.append(token)
         self.repeats.add(token)
-        return self.stream.add(token)
+        text = self.stream.add(token)
+        return text + self.stream.flush() if last and not self.stream.ended else text
 
 
 class Repeats:
@@ -139,7 +140,7 @@ def generate(
     rows = [
         Row(list(prompt), Stream(tokenizer, prompt, wish.stop), Repeats(wish.no_repeat, prompt)) for _ in range(count)
     ]
-    uniform = torch.empty(0)
+    uniform, names = torch.empty(0), tokenizer.symbols
     with resting(model):
         logits, state = read(model, prompt, count)  # (B, V)
         for place in range(wish.length):
@@ -150,21 +151,16 @@ def generate(
             chances = (logits.double().softmax(-1), odds.softmax(-1))
             own, drawn = (p.gather(-1, token.unsqueeze(-1)).squeeze(-1).tolist() for p in chances)
             for sample, row in enumerate(rows):
-                if not row.stream.ended:
-                    text = _grow(row, int(token[sample]) if free[sample] else None, last=place == wish.length - 1)
-                    name = tokenizer.symbols[int(token[sample])] if free[sample] else ""
-                    yield Piece(sample, place, name, text, own[sample], drawn[sample])
+                if row.stream.ended:
+                    continue
+                if free[sample]:
+                    text = row.add(int(token[sample]), last=place == wish.length - 1)
+                    yield Piece(sample, place, names[int(token[sample])], text, own[sample], drawn[sample])
+                elif text := row.stream.flush():
+                    yield Piece(sample, place, "", text, 0.0, 0.0)
             if all(row.stream.ended for row in rows):
                 return
             logits, state = step(model, token, state)
-
-
-def _grow(row: Row, token: int | None, *, last: bool) -> str:
-    """Add a symbol to a sample; what can be shown. Without a symbol, or with the last, all that was held back."""
-    if token is None:
-        return row.stream.flush()
-    text = row.add(token)
-    return text + row.stream.flush() if last and not row.stream.ended else text
 
 
 def _allowed(logits: Tensor, rows: Sequence[Row], wish: Wish) -> tuple[Tensor, list[bool]]:
@@ -174,8 +170,9 @@ def _allowed(logits: Tensor, rows: Sequence[Row], wish: Wish) -> tuple[Tensor, l
     out = torch.zeros(logits.shape, dtype=torch.bool)
     for place, row in enumerate(rows):
         out[place, sorted(_forbidden(row, wish))] = True
-    free = ~out.all(-1)
-    return log_odds(logits.masked_fill(out & free.unsqueeze(-1), OUT), wish.choice), free.tolist()
+    left = logits.masked_fill(out, OUT)
+    free = (left > OUT).any(-1)
+    return log_odds(torch.where(free.unsqueeze(-1), left, logits), wish.choice), free.tolist()
 
 
 def _forbidden(row: Row, wish: Wish) -> set[int]:
