@@ -71,7 +71,7 @@ def quadratic(x):
 
 def test_gamma_is_a_function_of_progress():
     found = [
-        float(ZeroCentred(lambda p: 1 - p)(judged(quadratic, (3,)), quadratic, NOISE, p)[0].sum()) for p in (0.0, 0.75)
+        ZeroCentred(lambda p: 1 - p)(judged(quadratic, (3,)), quadratic, NOISE, p)[0].sum().item() for p in (0.0, 0.75)
     ]
     assert found[1] == pytest.approx(found[0] / 4)
 
