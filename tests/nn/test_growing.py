@@ -49,7 +49,7 @@ def test_growth_is_monotone_reaches_all_and_gives_each_level_its_part(levels):
 
 def test_equal_layers_scale_in_use_and_start_with_unit_weights():
     conv, linear = EqualConv(32, 64, 3, 1), EqualLinear(500, 40, gain=1.0)
-    assert float(conv.weight.std()) == pytest.approx(1, abs=0.02)
+    assert conv.weight.std().item() == pytest.approx(1, abs=0.02)
     x = torch.randn(2, 32, 5, 5)
     wanted = torch.nn.functional.conv2d(x, conv.weight * (2 / (32 * 9)) ** 0.5, conv.bias, padding=1)
     torch.testing.assert_close(conv(x), wanted)
