@@ -13,7 +13,7 @@ from reverie.engine.turn import Job
 from reverie.evaluation import watch
 from reverie.latent import decode_means
 from reverie.protocols import Autoencoder, Conditional, Sampler
-from reverie.quality import judged_by_samples, watch_samples, yardstick_of
+from reverie.quality import judged_by_samples, watch_samples, yardsticks_of
 from reverie.report import card, page, sheets
 from reverie.report.files import lines
 from reverie.report.health import verdict
@@ -32,13 +32,13 @@ def on_epoch(
 ) -> Callable[[int, nn.Module], dict[str, float]]:
     """What happens after each epoch: held-out figures, and a sheet that always shows the same noise."""
     epochs = max(1, job.steps // job.epoch_steps)
-    yardstick = yardstick_of(data, say) if judged_by_samples(plan.model) and job.world.first else None
+    yardsticks = yardsticks_of(data, say) if judged_by_samples(plan.model) and job.world.first else []
 
     def act(epoch: int, model: nn.Module) -> dict[str, float]:
         trained = Trained(run.name, run.folder, model, plan.view, data, "")
         was_training = model.training
         model.eval()
-        figures = watch_samples(trained, yardstick, plan.watch) if yardstick else watch(trained, plan.watch)
+        figures = watch_samples(trained, yardsticks, plan.watch) if yardsticks else watch(trained, plan.watch)
         if epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs:
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
         model.train(was_training)
