@@ -369,7 +369,8 @@ ACTIONS = [
          runs="vae", prepare=file("block", "x")),
     case("compare vae plain", USAGE, "vae has no figures", "reverie evaluate",
          runs="vae plain", prepare=remove("vae/eval.json")),
-    case("compare vae game", USAGE, "game has no figures", "reverie evaluate", runs="vae game"),
+    case("compare vae game", USAGE, "game has no figures", "reverie evaluate",
+         runs="vae game", prepare=remove("game/eval.json")),
     case("compare vae plain", FAILED, "eval.json", "reverie evaluate", runs="vae plain",
          prepare=change("vae/eval.json", lambda text: "{}")),
 ]  # fmt: skip

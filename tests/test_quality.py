@@ -12,7 +12,7 @@ from reverie.data import load
 from reverie.data.views import bits, symmetric
 from reverie.errors import Interrupted
 from reverie.metrics import classifier
-from reverie.quality import drawn, judged_by_samples, measure_samples, usual_count, watch_samples, yardstick_of
+from reverie.quality import drawn, judged_by_samples, measure_samples, usual_count, watch_samples, yardsticks_of
 from reverie.trained import Trained
 
 
@@ -66,12 +66,24 @@ def test_a_collapsed_painter_is_found_out(trained):
     assert fd.protocol["n"] == 300
     assert fd.protocol["both_sides"] == "8-bit levels"
     assert found["twins"].value > 0.9
-    assert found["coverage"].value < 0.1
-    watched = watch_samples(trained, yardstick_of(trained.data, lambda words: None), 300)
+    assert found["coverage[random,64d]"].value < 0.1
+    watched = watch_samples(trained, yardsticks_of(trained.data, lambda words: None), 300)
     assert list(watched)[0] == "test_fd"
     assert watched["test_fd"] > 100
     assert watched["test_recall"] < 0.1
     assert 1 <= watched["test_classes"] <= 3
+
+
+def test_noise_is_found_worse_than_one_picture_of_each_class(trained):
+    """A classifier alone may not see it; the mean with random features does."""
+    yardsticks = yardsticks_of(trained.data, lambda words: None)
+    templates = watch_samples(trained, yardsticks, 200)
+    wild = Trained(**{**vars(trained), "model": Painter(trained.model.template + 30 * torch.eye(16))})
+    assert len(yardsticks) == 2
+    apart = [watch_samples(wild, [each], 200)["test_fd"] for each in yardsticks]
+    whole = watch_samples(wild, yardsticks, 200)
+    assert whole["test_fd"] == pytest.approx(sum(apart) / 2)
+    assert whole["test_fd"] > templates["test_fd"]
 
 
 def test_bits_are_held_against_bits_and_means_against_levels(trained):

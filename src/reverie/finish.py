@@ -15,8 +15,9 @@ from reverie.engine.turn import Job
 from reverie.evaluation import watch, watch_aside
 from reverie.kinds import Data
 from reverie.latent import decode_means
+from reverie.metrics.samples import Yardstick
 from reverie.protocols import Autoencoder, Conditional, Sampler
-from reverie.quality import judged_by_samples, watch_samples, yardstick_of
+from reverie.quality import judged_by_samples, watch_samples, yardsticks_of
 from reverie.report import card, page, sheets
 from reverie.report.files import lines
 from reverie.report.health import verdict
@@ -38,16 +39,16 @@ def on_epoch(
 ) -> Callable[[int, nn.Module], dict[str, float]]:
     """What happens after each epoch: held-out figures, and a sheet that always shows the same noise."""
     epochs = max(1, job.steps // job.epoch_steps)
-    yardstick = None
+    yardsticks: list[Yardstick] = []
     if isinstance(data, ImageData) and judged_by_samples(plan.model) and job.world.first:
-        yardstick = yardstick_of(data, say)
+        yardsticks = yardsticks_of(data, say)
 
     def act(epoch: int, model: nn.Module) -> dict[str, float]:
         trained = subject_of(run, model, plan, data)
         was_training = model.training
         model.eval()
-        if yardstick and isinstance(trained, Trained):
-            figures = watch_samples(trained, yardstick, plan.watch)
+        if yardsticks and isinstance(trained, Trained):
+            figures = watch_samples(trained, yardsticks, plan.watch)
         else:
             figures = watch(trained, plan.watch)
         if isinstance(trained, Written):

@@ -1,7 +1,8 @@
 """How good a model's samples are: drawing them, choosing what they are held against, and watching them in training."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -134,35 +135,47 @@ def _references(data: ImageData, pixels: Tensor) -> tuple[Split, Split]:
     return view.fix(plain.train, "train"), view.fix(plain.test, "test")
 
 
-def yardstick_of(data: ImageData, say: Callable[[str], None]) -> Yardstick:
-    """What samples are watched with in training: some images, and the classifier of a labelled set or else chance."""
+def yardsticks_of(data: ImageData, say: Callable[[str], None]) -> list[Yardstick]:
+    """What samples are watched with in training: some images as random features see them, and as a classifier does.
+
+    Both, for a classifier finds classes in noise too, and random features hardly see what tells classes apart.
+    """
     plain = data.plain
+    extractors = [random_network(plain.train)]
     if labelled(plain):
         say(f"samples are watched with a classifier of {data.name}; the first time it is trained, for about a minute.")
-    extractor = classifier(plain) if labelled(plain) else random_network(plain.train)
-    return Yardstick(extractor, some(plain.train, KNOWN), some(plain.test, KNOWN))
+        extractors.append(classifier(plain))
+    return [Yardstick(each, some(plain.train, KNOWN), some(plain.test, KNOWN)) for each in extractors]
 
 
-def watch_samples(trained: Trained, yardstick: Yardstick, count: int) -> dict[str, float]:
+def watch_samples(trained: Trained, yardsticks: Sequence[Yardstick], count: int) -> dict[str, float]:
     """What is looked at after each epoch where samples are all there is; the first figure is the best checkpoint's.
 
     ``test_fd`` is the Fréchet distance from held-out images, of samples whose noise is used for nothing else;
-    precision and recall are among as many held-out images; ``test_memory`` is the memory ratio in features;
-    ``test_classes`` is the effective number of classes.
+    precision and recall are among as many held-out images; ``test_memory`` is the memory ratio in features. Each is
+    the mean over the extractors. ``test_classes`` is the effective number of classes.
 
     Args:
         trained: the model.
-        yardstick: the images.
+        yardsticks: the images, as one or several extractors see them.
         count: samples, N.
     """
-    seen, classes = yardstick.extractor.look(drawn(trained, count, "watch"))
+    pixels, looks, classes = drawn(trained, count, "watch"), [], {}
+    for yardstick in yardsticks:
+        seen, found = yardstick.extractor.look(pixels)
+        looks.append(_watched(seen, yardstick))
+        if found is not None:
+            classes = {"test_classes": effective_classes(torch.bincount(found))}
+    return {name: fmean(look[name] for look in looks) for name in looks[0]} | classes
+
+
+def _watched(seen: Tensor, yardstick: Yardstick) -> dict[str, float]:
     held_out = yardstick.held_out
     n = min(len(seen), len(held_out))
     found = neighbourhoods(held_out[:n], seen[:n], k=min(NEIGHBOURS, n - 1))
-    figures = {
+    return {
         "test_fd": frechet_distance(Moments.of(seen), Moments.of(held_out)),
         "test_precision": float(found.precision.mean()),
         "test_recall": float(found.recall.mean()),
         "test_memory": memory_ratio(seen[:MEMORIES], held_out[:MEMORIES], yardstick.known)[0],
     }
-    return figures if classes is None else {**figures, "test_classes": effective_classes(torch.bincount(classes))}

@@ -304,7 +304,7 @@ def test_the_best_weights_are_the_result_where_a_plan_says_so(kind, tmp_path):
 
     def measure(epoch, model):
         seen[epoch] = weights(model)
-        return {"test_fd": {2: 1.0, 5: math.nan}.get(epoch, 4.0 + epoch)}
+        return {"test_fd": {1: math.nan, 2: 1.0, 5: math.nan}.get(epoch, 4.0 + epoch)}
 
     training = training_of(kind, tmp_path, steps=40, keep="best")
     fit(training, Stop(), Report(on_epoch=measure))

@@ -98,3 +98,9 @@ def test_an_unfinished_run_says_so(run):
     (run / "run.json").write_text(json.dumps({**facts, "status": "diverged", "reason": "not <b>finite</b>"}))
     said = card.write_card(run).read_text(encoding="utf-8")
     assert "The training is not complete: diverged (not &lt;b&gt;finite&lt;/b&gt;)." in said
+
+
+def test_which_weights_were_kept_is_said(run):
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**facts, "weights": "step 500 of 1,000, with the best first figure"}))
+    assert "weights of step 500 of 1,000, with the best first figure" in card.write_card(run).read_text()

@@ -173,3 +173,23 @@ def test_a_broken_picture_is_named(run):
     (run / "pictures" / "broken.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r'broken.png" is not a picture. Draw it again, or delete it'):
         page.write_page(run)
+
+
+def test_how_a_game_goes_and_which_weights_were_kept_stand_on_the_page(tmp_path):
+    folder = tmp_path / "game"
+    folder.mkdir()
+    kept = "step 20 of 60, with the best first figure on held-out images, 30"
+    (folder / "run.json").write_text(json.dumps({"status": "finished", "steps": 60, "weights": kept}))
+    rows = [
+        row
+        for epoch, distance in enumerate([90, 30, 31, 32, 31, 30.5], 1)
+        for row in (
+            {"step": 10 * epoch, "critic/loss": 1.0, "generator/loss": 1.0, "critic/ranked": 0.995},
+            {"step": 10 * epoch, "test": True, "test_fd": distance},
+        )
+    ]
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    text = " ".join(" ".join(read(page.write_page(folder)).text).split())
+    assert "Critic too strong : the distance has stayed at 30 or above for 2 epochs" in text
+    assert "set a penalty on its gradient." in text
+    assert kept in text

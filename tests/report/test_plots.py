@@ -113,3 +113,20 @@ MISTAKES = [
 def test_mistakes_are_named(call, message):
     with pytest.raises(UsageError, match=message):
         call()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_panels_draw_lines_dots_and_bars_in_colours_of_their_own(theme):
+    """A flat line is as wide as its panel; a line without a name has the accent; bars of two laws have two colours."""
+    flat = np.array([[0.0, 1.0], [1.0, 1.0]])
+    bars = {"p": np.array([1.0, 2.0]), "q": np.array([2.0, 1.0])}
+    parts = [plots.Panel("one", "x", {"a": flat, " b": flat + 1}, {"c": flat[:1]}), plots.Panel("two", "x", bars=bars)]
+    drawn = np.asarray(plots.panels(parts, title="t", caption="c", theme=theme))
+    colours = theme_of(theme)
+    left, right = drawn[:, : drawn.shape[1] // 2], drawn[:, drawn.shape[1] // 2 :]
+
+    assert len(near(left, colours.classes[0], 10)) > 300
+    assert len(near(left, colours.accent, 60)) > 100
+    assert len(near(left, colours.classes[9], 10)) > 10
+    assert len(near(right, colours.classes[0], 10)) > 5000
+    assert len(near(right, colours.classes[4], 10)) > 5000

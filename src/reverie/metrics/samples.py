@@ -75,15 +75,15 @@ def evaluate_samples(
 ) -> list[Figure]:
     """Measure samples against images, in every extractor's features.
 
-    Fréchet and kernel distance in each; precision, recall, density, coverage, classes, memory and repetition in the
-    first. As many samples as there are held-out images are measured, so that the floor beside a distance is that of
-    as many real images.
+    Fréchet and kernel distance, precision, recall, density, coverage and memory in each; classes, repetition and
+    memory in pixels once. As many samples as there are held-out images are measured, so that the floor beside a
+    distance is that of as many real images.
 
     Args:
         pixels: samples, (N, C, H, W) uint8.
         train: images they are held against.
         test: held-out images, for the floors.
-        extractors: the first is the one that most figures are of.
+        extractors: the first is the one that knows classes, if any does.
         protocol: data, how samples were drawn ...
 
     Raises:
@@ -103,11 +103,13 @@ def evaluate_samples(
         seen, classes = extractor.look(pixels)
         mine = {**shared, **extractor.protocol}
         figures += _distances(seen[:n], yardstick, mine)
+        figures += _neighbourhood(seen[:n], yardstick, mine)
+        figures += [_memory(extractor.title, (seen[:n], yardstick.held_out, yardstick.known), mine)]
         if number == 0:
-            figures += _neighbourhood(seen[:n], yardstick, mine)
             figures += _classes(classes, yardstick, {**mine, "n": len(pixels)})
-            figures += _memory(pixels[:n], seen[:n], yardstick, mine)
-    return figures
+            figures += [_twins(pixels[:n], seen[:n], yardstick, mine)]
+    flat = (pixels[:n].flatten(1), held_out.pixels.flatten(1), train.pixels.flatten(1))
+    return [*figures, _memory("pixels", flat, shared)]
 
 
 def evaluate_modes(
@@ -184,11 +186,10 @@ def _neighbourhood(seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> li
         "density": "balls a sample",
         "coverage": "share of images",
     }
+    title = yardstick.extractor.title
     return [
-        mean_figure(
-            name, getattr(found, name), units[name], protocol, f"held-out images: {getattr(floor, name).mean():.3g}"
-        )
-        for name in Neighbourhoods._fields
+        mean_figure(f"{name}[{title}]", mine, units[name], protocol, f"held-out images: {real.mean():.3g}")
+        for name, mine, real in zip(Neighbourhoods._fields, found, floor, strict=True)
     ]
 
 
@@ -205,21 +206,16 @@ def _classes(classes: Tensor | None, yardstick: Yardstick, protocol: Protocol) -
     return [Figure("effective_classes", effective_classes(counts), "classes", None, protocol, note)]
 
 
-def _memory(pixels: Tensor, seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> list[Figure]:
-    """Nearest training images, in pixels and in features; twins among the samples."""
-    some, title = slice(0, MEMORIES), yardstick.extractor.title
-    flat = (pixels[some].flatten(1), yardstick.test.pixels[some].flatten(1), yardstick.train.pixels.flatten(1))
-    looked = {
-        f"memory_ratio[{title}]": memory_ratio(seen[some], yardstick.held_out[some], yardstick.known),
-        "memory_ratio[pixels]": memory_ratio(*flat),
-    }
+def _memory(space: str, sets: tuple[Tensor, Tensor, Tensor], protocol: Protocol) -> Figure:
+    """Nearest training images, of samples, beside those of held-out images, (N, D) each."""
+    fake, held_out, train = sets
+    ratio, error = memory_ratio(fake[:MEMORIES], held_out[:MEMORIES], train)
     note = "distance to the nearest training image, over that of held-out images; below 1 also for smooth samples"
-    asked = {**protocol, "n": len(pixels[some])}
-    twins = repeated(seen, yardstick.held_out)
+    asked = {**protocol, "n": len(fake[:MEMORIES])}
+    return Figure(f"memory_ratio[{space}]", ratio, "ratio", error, asked, note)
+
+
+def _twins(pixels: Tensor, seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> Figure:
     same = len(pixels) - len(torch.unique(pixels.flatten(1), dim=0))
-    return [
-        *(Figure(name, ratio, "ratio", error, asked, note) for name, (ratio, error) in looked.items()),
-        mean_figure(
-            "twins", twins, "share of samples", protocol, f"0.01 of held-out images; {same:,} are equal to others"
-        ),
-    ]
+    note = f"0.01 of held-out images; {same:,} are equal to others"
+    return mean_figure("twins", repeated(seen, yardstick.held_out), "share of samples", protocol, note)
