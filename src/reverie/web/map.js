@@ -24,7 +24,7 @@ export class LatentMap extends HTMLElement {
     });
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     const help = make("p", { id: "map-help", className: "note" },
-      "Drag, or use the arrow keys, to walk. Scroll, pinch, + or \u2212 to zoom; 0 to see all.");
+      "Drag, or use the arrow keys, to walk. Scroll, pinch, + or \u2212 to zoom; 0 for the usual view.");
     const bar = make("map-bar");
     this.append(this.canvas, help, bar);
     this.grid = new Latest((wish) => this.decodeGrid(wish));
@@ -144,13 +144,23 @@ export class LatentMap extends HTMLElement {
       this.flag(context, this.spot(this.route.at(-1)), "B");
     }
     if (this.landed) this.flag(context, this.spot(this.landed), "\u270e");
-    const [x, y] = this.spot(this.place.code);
+    this.cursor(context);
+  }
+
+  /** A ring where the code is; a broken one at the edge nearest to it, where it is beyond what is shown. */
+  cursor(context) {
+    const { left, top, width, height } = this.frame, [right, down] = this.spot(this.place.code);
+    const beyond = right < left || right > left + width || down < top || down > top + height;
+    const x = beyond ? Math.max(left + 12, Math.min(left + width - 12, right)) : right;
+    const y = beyond ? Math.max(top + 12, Math.min(top + height - 12, down)) : down;
     for (const [radius, lineWidth, strokeStyle] of [[10, 5, "#000b"], [10, 2.5, "#fff"], [1.5, 3, "#fff"]]) {
       context.beginPath();
       context.arc(x, y, radius, 0, 7);
+      context.setLineDash(beyond && strokeStyle === "#fff" ? [5, 4] : []);
       Object.assign(context, { lineWidth, strokeStyle });
       context.stroke();
     }
+    context.setLineDash([]);
   }
 
   /** The picture beside the finger, which covers what it points at. */
