@@ -172,6 +172,33 @@ def test_a_stopped_game_goes_on_to_the_same_weights_buffers_and_average(kind, st
     assert [name for name in wanted if not torch.equal(wanted[name], found[name])] == []
 
 
+@pytest.mark.parametrize("stop_at", [2, 5])
+def test_a_stopped_game_whose_channels_come_last_goes_on_to_the_same_weights(stop_at, tmp_path):
+    """Fused Adam walks through memory: gradients and restored moments must lie as the weights do."""
+
+    def laid():
+        return fresh("growing").to(memory_format=torch.channels_last)
+
+    whole, plain = (
+        training_of(make(), tmp_path / name) for name, make in (("a", laid), ("b", lambda: fresh("growing")))
+    )
+    fit(whole, Stop(), Report())
+    fit(plain, Stop(), Report())
+    stop = Stop()
+    fit(
+        training_of(laid(), tmp_path / "c"),
+        stop,
+        Report(on_step=lambda step, row: setattr(stop, "signal", int(step >= stop_at))),
+    )
+    resumed = training_of(laid(), tmp_path / "c")
+    restore(resumed, newest(resumed.folder)[0])
+    fit(resumed, Stop(), Report())
+    wanted, found, other = state(whole), state(resumed), state(plain)
+    assert [name for name in wanted if not torch.equal(wanted[name], found[name])] == []
+    for name in wanted:
+        torch.testing.assert_close(wanted[name], other[name], rtol=1e-2, atol=1e-3)
+
+
 def test_players_grow_with_the_budget_and_the_average_draws_what_is_grown(tmp_path):
     training, forms = training_of(fresh("growing"), tmp_path), []
     model = training.job.model

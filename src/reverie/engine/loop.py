@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from reverie.engine.checkpoint import Checkpoint, newest, place_of, read, rotate, store
 from reverie.engine.stop import Stop
-from reverie.engine.turn import Job, Learner, round_of
+from reverie.engine.turn import Job, Learner, alike, round_of
 from reverie.errors import Diverged, ReverieError
 from reverie.files import append_line
 
@@ -130,7 +130,8 @@ def _restore_optimizers(learners: Mapping[str, Learner], tensors: Mapping[str, T
             if player == name:
                 slots.setdefault(int(index), {})[key] = tensor
         groups = learner.optimizer.state_dict()["param_groups"]
-        learner.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        laid = {i: {key: alike(t, learner.parameters[i]) for key, t in slot.items()} for i, slot in slots.items()}
+        learner.optimizer.load_state_dict({"state": laid, "param_groups": groups})
 
 
 def save(training: Training, value: float | None = None) -> None:

@@ -78,7 +78,7 @@ class Learner:
     def update(self, gradients: list[Tensor], factor: float) -> None:
         """One step of the optimizer at ``factor`` times the recipe's rates."""
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = alike(gradient, parameter)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self.optimizer.step()
@@ -88,6 +88,13 @@ class Learner:
         """Give the optimizer's moments another memory."""
         for group in self.optimizer.param_groups:
             group["betas"] = betas
+
+
+def alike(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """The tensor in the parameter's layout: fused optimizers on a processor walk through memory, whatever its order."""
+    if tensor.shape != parameter.shape or tensor.stride() == parameter.stride():
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
 
 
 def gradients(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> Share:
