@@ -19,13 +19,9 @@ from reverie.text_actions import speak, wish_of
 from scenes import make_runs, quietly, reverie
 
 TEXT = (
-    (
-        "to be, or not to be, that is the question:\nwhether 'tis nobler in the mind to suffer\n"
-        "the slings and arrows of outrageous fortune,\nor to take arms against a sea of troubles\n"
-    )
-    * 15
-    + "of mind and sea that be arrows or to suffer, take the question nobler in troubles, fortune is against " * 3
-)
+    "to be, or not to be, that is the question:\nwhether 'tis nobler in the mind to suffer\n"
+    "the slings and arrows of outrageous fortune,\nor to take arms against a sea of troubles\n"
+) * 15 + "of mind and sea that be arrows or to suffer, take the question nobler in troubles, fortune is against " * 3
 SMALL = {"embedding": 8, "units": (16,), "batch": 4, "window": 16, "dropout": 0.0, "rate": 2e-2}
 MACHINE = {"threads": 1, "device": "cpu", "precision": "fp32"}
 
