@@ -48,6 +48,13 @@ def test_the_whole_text_is_there_in_its_colours(tmp_path):
     assert {tag["class"].split()[0] for tag in reader.all("span")} == {f"b{i}" for i in range(2, 8)}
 
 
+@pytest.mark.parametrize("bits", [0.0, 9.0])
+def test_markup_in_a_text_is_text(bits, tmp_path):
+    reader = surprise(tmp_path, [Cell(c, bits) for c in "<i>x</i> &amp;"])
+    assert reader.all("i") == []
+    assert "<i>x</i> &amp;" in "".join(reader.text)
+
+
 def test_neighbours_of_one_colour_are_together_and_ends_of_lines_alone(tmp_path):
     cells = [Cell("a", 5), Cell("b", 5.5), Cell("\n", 5), Cell("\n", 5), Cell("c", 5), Cell("d", 0.1)]
     classes = [tag["class"] for tag in surprise(tmp_path, cells).all("span")]
