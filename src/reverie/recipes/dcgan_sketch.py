@@ -54,5 +54,6 @@ def run(
         optimizers={"critic": optimizer, "generator": optimizer},
         batch=batch,
         epochs=100,
+        keep="best",
         pictures={"samples": {}},
     )

@@ -73,5 +73,6 @@ def run(
         batch=batch,
         epochs=10,
         ema=half_life(remembered, batch),
+        keep="best",
         pictures={"samples": {}},
     )

@@ -61,5 +61,6 @@ def run(
         optimizers={"critic": optimizer, "generator": optimizer},
         batch=batch,
         epochs=50,
+        keep="best",
         pictures={"samples": {}},
     )

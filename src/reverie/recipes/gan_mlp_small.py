@@ -60,5 +60,6 @@ def run(
         optimizers={"critic": optimizer, "generator": optimizer},
         batch=batch,
         epochs=20,
+        keep="best",
         pictures={"samples": {}},
     )

@@ -74,5 +74,6 @@ def run(
         batch=batch,
         epochs=50,
         ema=half_life(500_000, batch) if pairs else 0.0,
+        keep="best",
         pictures={"samples": {}},
     )

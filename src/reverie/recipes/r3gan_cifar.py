@@ -82,5 +82,6 @@ def run(
         batch=batch,
         epochs=60,
         ema=half_life(remembered, batch),
+        keep="best",
         pictures={"samples": {}},
     )

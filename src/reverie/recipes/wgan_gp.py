@@ -62,5 +62,6 @@ def run(
         batch=batch,
         epochs=20,
         ema=half_life(remembered, batch),
+        keep="best",
         pictures={"samples": {}},
     )
