@@ -101,5 +101,5 @@ def test_a_killed_run_resumes_into_the_same_weights(place, monkeypatch):
     for name, tensor in whole.items():
         assert torch.equal(resumed[name], tensor), name
     whole_run = package.open_run("whole")
-    start = build(whole_run.config, whole_run.data).model.state_dict()
+    start = build(whole_run.config, whole_run.spec).model.state_dict()
     assert not all(torch.equal(start[name], tensor) for name, tensor in whole.items())

@@ -117,5 +117,4 @@ class Conditional(Protocol):
 @runtime_checkable
 class TextGenerator(Protocol):
     """Predicts one symbol at a time; called as a module, tokens (B, T), after each of many: logits (B, T, V), state."""
-
     def step(self, token: Tensor, state: Any) -> tuple[Tensor, Any]: ...  # logits (B, V), the next state
