@@ -202,6 +202,7 @@ WIDE = {
     "traverse": "flags of a command",
     "edit": "flags of a command",
     "score": "flags of a command",
+    "studio": "flags of a command",
     "evaluate_likelihood": "what the protocol of its figures says, in keywords",
 }
 

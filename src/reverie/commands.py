@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from reverie import __version__
 from reverie.errors import DataError
+from reverie.studio.command import studio
 from reverie.train_command import train
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = App(
 )
 data_app = App(name="data", help="The catalog of data sets, and what is wrong with your own.")
 app.command(train)
+app.command(studio)
 app.command(data_app)
 
 

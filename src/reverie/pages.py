@@ -57,7 +57,7 @@ def commands() -> dict[str, str]:
     """The commands in their order, each with the first line of its docstring, read without importing."""
     trees = [
         ast.parse((Path(__file__).parent / name).read_text(encoding="utf-8"))
-        for name in ("train_command.py", "commands.py")
+        for name in ("train_command.py", "commands.py", "studio/command.py")
     ]
     found = dict(
         _of_function(node)
@@ -69,7 +69,7 @@ def commands() -> dict[str, str]:
 
 
 def _command(node: ast.FunctionDef) -> bool:
-    return node.name == "train" or any("app" in ast.unparse(mark) for mark in node.decorator_list)
+    return node.name in ("train", "studio") or any("app" in ast.unparse(mark) for mark in node.decorator_list)
 
 
 def _of_function(node: ast.FunctionDef) -> tuple[str, str]:
