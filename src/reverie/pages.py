@@ -102,7 +102,7 @@ def _flag(parameter: inspect.Parameter, words: str) -> tuple[str, str]:
     return name, f"{words} ({'; '.join(notes)})" if notes else words
 
 
-def _range(mark: Range) -> str:
+def bounds(mark: Range) -> str:
     """A range in words; an upper end that nobody reaches is left out."""
     return str(replace(mark, high=None) if mark.high is not None and mark.high >= UNREACHED else mark)
 
@@ -119,7 +119,7 @@ def kind_of(annotation: Any) -> tuple[str, list[str]]:
         kind, notes = kind_of(items[0])
         return kind, [
             *notes,
-            *(words for mark in items[1:] if isinstance(mark, Range) and (words := _range(mark))),
+            *(words for mark in items[1:] if isinstance(mark, Range) and (words := bounds(mark))),
         ]
     if origin is Literal:
         return "WORD", [", ".join(map(str, items))]

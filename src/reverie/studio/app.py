@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from reverie import recipes
@@ -143,6 +143,11 @@ async def _bytes(request: Request) -> bytes:
 # Pages and files
 
 
+async def _file(path: Path, kind: str, **headers: str) -> Response:
+    """A file, read whole: one that vanishes meanwhile is an answer in words, and no broken one."""
+    return Response(await run_in_threadpool(path.read_bytes), media_type=kind, headers=headers)
+
+
 @cache
 def web_files() -> dict[str, Path]:
     """The files that a browser may have, by their names below ``/web``."""
@@ -151,7 +156,7 @@ def web_files() -> dict[str, Path]:
 
 async def shell(studio: Studio, request: Request) -> Response:  # noqa: ARG001 - every answer has the same two
     """The page, which asks for the rest."""
-    return FileResponse(WEB / "studio" / "page.html", media_type="text/html")
+    return await _file(WEB / "studio" / "page.html", "text/html")
 
 
 async def web_file(studio: Studio, request: Request) -> Response:  # noqa: ARG001
@@ -162,7 +167,7 @@ async def web_file(studio: Studio, request: Request) -> Response:  # noqa: ARG00
     if name not in web_files():
         raise HTTPException(404, "There is no such file.")
     path = web_files()[name]
-    return FileResponse(path, media_type=TYPES[path.suffix])
+    return await _file(path, TYPES[path.suffix])
 
 
 async def enter(studio: Studio, request: Request) -> Response:
@@ -198,7 +203,7 @@ async def rows(studio: Studio, request: Request) -> Any:
 async def picture(studio: Studio, request: Request) -> Response:
     """A picture of a run; its name holds the step, so that a browser may keep it."""
     path = await run_in_threadpool(studio.shelf.picture, **request.path_params)
-    return FileResponse(path, media_type="image/png")
+    return await _file(path, "image/png", **{"cache-control": "private, max-age=31536000, immutable"})
 
 
 async def report(studio: Studio, request: Request) -> Response:
@@ -206,7 +211,7 @@ async def report(studio: Studio, request: Request) -> Response:
     path = studio.shelf.find(request.path_params["name"]).folder / "report.html"
     if not path.is_file():
         raise HTTPException(404, "This run has no report yet.")
-    return FileResponse(path, media_type="text/html", headers=REPORT)
+    return await _file(path, "text/html", **REPORT)
 
 
 async def stop(studio: Studio, request: Request) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from reverie import recipes
 from reverie.arguments import Range
+from reverie.pages import bounds
 from reverie.train_command import flags
 
 KINDS = {int: "whole", float: "number", str: "word", bool: "switch"}
@@ -65,7 +66,9 @@ def _takes(annotation: Any) -> dict[str, Any]:
 
 
 def _bounds(ranges: list[Range]) -> dict[str, Any]:
-    found: dict[str, Any] = {"range": " and ".join(str(each) for each in ranges)} if ranges else {}
+    found: dict[str, Any] = (
+        {"range": " and ".join(words for each in ranges if (words := bounds(each)))} if ranges else {}
+    )
     for each in ranges:
         known = {name: getattr(each, name) for name in ("low", "high", "above")}
         found |= {name: value for name, value in known.items() if value is not None}

@@ -65,6 +65,7 @@ def serve(wish: Wish) -> None:
     if wish.browser:
         threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
     _run(folder, door, listening)
+    print("" if wish.as_json else "\nThe studio is closed.", flush=True)
 
 
 def _run(folder: Path, door: "Door", listening: socket.socket) -> None:
@@ -92,14 +93,13 @@ def _address(door: "Door", path: str) -> str:
 
 def _listen(host: str, port: int) -> socket.socket:
     """A socket that listens already, so that a browser that is quicker than the server waits."""
+    if not 0 <= port < 65536:
+        raise UsageError(f"--port is a number from 0 to 65535; got {port}.")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(128)
-    except (OSError, OverflowError) as error:
-        words = f"The studio cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}."
+        listening = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        words = f"The studio cannot listen on {host}, port {port}: {error.strerror or error}."
         raise UsageError(f"{words} Give another with --port, or 0 for any that is free.") from error
     return listening
 
