@@ -1,6 +1,6 @@
 // The course of a training as curves: what each batch said, faint, its running mean, and what was held out, with dots.
 import { make } from "../elements.js";
-import { figure } from "./words.js";
+import { capital, figure } from "./words.js";
 
 const WIDE = 640, HIGH = 250, LEFT = 62, RIGHT = 14, TOP = 14, BOTTOM = 30;
 const FIXED = new Set(["step", "epoch", "seconds", "test", "of"]);
@@ -73,7 +73,7 @@ export class LossCurves extends HTMLElement {
 
 export class CurveChart extends HTMLElement {
   begin(name) {
-    this.name = name.length < 3 ? name.toUpperCase() : name.replaceAll("_", " ");
+    this.name = name.length < 3 ? name.toUpperCase() : capital(name.replaceAll("_", " "));
     this.plot = draw("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", tabindex: 0 });
     this.read = make("output", { className: "note" }, "\u00a0");
     this.plot.addEventListener("pointermove", (event) => this.point(event));

@@ -1,7 +1,7 @@
 // A training: a recipe, data, and a form made from the recipe's signature.
 import { button, labelled, make } from "../elements.js";
 import { ask, bring, path, send } from "./ask.js";
-import { telling } from "./words.js";
+import { capital, telling } from "./words.js";
 
 const TITLES = { training: "Training", model: "Model", machine: "Machine and exactness" };
 
@@ -49,8 +49,8 @@ export class TrainPage extends HTMLElement {
     input.id = id;
     input.setAttribute("aria-describedby", `${id}-help`);
     this.fields.set(field.name, { field, input });
-    const words = [field.help, field.range && `${field.range}.`].filter(Boolean).map((each) => each[0].toUpperCase() + each.slice(1)).join(" ");
-    return make("div", { className: "entry" }, make("label", { htmlFor: id }, field.name.replaceAll("_", " ")), input,
+    const words = [field.help, field.range && `${field.range}.`].filter(Boolean).map(capital).join(" ");
+    return make("div", { className: "entry" }, make("label", { htmlFor: id }, capital(field.name.replaceAll("_", " "))), input,
       make("p", { className: "note", id: `${id}-help` }, words));
   }
 

@@ -8,6 +8,11 @@ export const STATUS = {
   unreadable: "cannot be read", created: "starting",
 };
 
+/** Words with a capital in front. */
+export function capital(words) {
+  return words[0].toUpperCase() + words.slice(1);
+}
+
 /** A status with its dot. */
 export function badge(status) {
   return make("span", { className: `badge ${status}` }, STATUS[status] ?? status);
