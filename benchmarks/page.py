@@ -25,6 +25,7 @@ from reverie.runs import open_run
 HERE = Path(__file__).parent
 MOVES, GRIDS = 200, 10
 CHROMIUM = "/usr/bin/chromium"
+PLACE = "document.querySelector('latent-explorer').place"
 
 
 def computed(session: CDPSession) -> float:
@@ -98,7 +99,8 @@ def main() -> None:
         opened = int(page.evaluate("document.documentElement.dataset.ready"))
         row = {
             "kind": "page", "name": run.config["recipe"], "date": date.today().isoformat(),
-            "device": describe(torch.device("cpu")), "browser": f"Chromium {browser.version}", "load": round(os.getloadavg()[0], 1),
+            "device": describe(torch.device("cpu")),
+            "browser": f"Chromium {browser.version}", "load": round(os.getloadavg()[0], 1),
             "megabytes": round(file.stat().st_size / 1e6, 2), "open_ms": opened,
             "open_computed_ms": 1000 * computed(session), **measured(page, session),
             "difference": difference(page, given.run),

@@ -42,12 +42,14 @@ def write(path: Path, content: bytes | str) -> Path:
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to write into, which gets its name when all is well; otherwise nothing of it is left.
 
-    A folder that has the name already is replaced then, and not before.
+    A folder that has the name already is replaced then, and only if the new one has all its files: what is not ours
+    is nobody's to throw away.
 
     Raises:
-        UsageError: the name is that of a file.
+        UsageError: the name is that of a file, or of a folder with other things in it.
         ReverieError: the disk refuses.
     """
+    path = path.absolute()  # "." has no name to put something beside
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file; give the name of a folder.")
     new, old = (path.with_name(f".{path.name}.{os.getpid()}.{which}") for which in ("new", "old"))
@@ -55,6 +57,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         new.mkdir(parents=True)
         yield new
         if path.exists():
+            _require_same_files(path, new)
             path.rename(old)
         new.rename(path)
         sync_folder(path.parent)
@@ -65,6 +68,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
             old.rename(path)
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _require_same_files(there: Path, new: Path) -> None:
+    others = sorted({each.name for each in there.iterdir()} - {each.name for each in new.iterdir()})
+    if others:
+        raise UsageError(f"{there} holds other things ({others[0]}); give the name of a new folder, or empty that one.")
 
 
 @contextmanager

@@ -158,7 +158,7 @@ class MixtureOfLogistics(nn.Module):
         c, m = self.channels, self.components
         if output.shape[1] != mixture_channels(c, m):
             raise ValueError(f"a mixture needs {mixture_channels(c, m)} channels, got {output.shape[1]}")
-        by_component = upcast(output).reshape(len(output), m, -1, *output.shape[2:])  # (B, M, 1 + 2 C + ..., H, W)
+        by_component = upcast(output).reshape(output.shape[0], m, -1, *output.shape[2:])  # (B, M, 1 + 2 C + ..., H, W)
         pairs = c * (c - 1) // 2
         logits, locations, log_scales, coefficients = torch.split(by_component, [1, c, c, pairs], 2)
         evenly = (2 * torch.arange(m, device=output.device) + 1) / m - 1

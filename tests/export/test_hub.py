@@ -51,6 +51,45 @@ def test_weights_that_do_not_load_leave_nothing(workshop, capfd):
     assert {p.name: p.read_bytes() for p in (workshop / "runs" / "vae" / "export" / "hub").iterdir()} == before
 
 
+def test_a_folder_that_does_not_load_is_not_kept(workshop, capfd):
+    config = workshop / "runs" / "vae" / "model" / "config.json"
+    config.write_text(config.read_text().replace('"recipe": "vae-mlp"', '"recipe": "vae-lost"'))
+    assert reverie("export", "vae", "--to", "hub") == 2
+    assert "vae-lost" in capfd.readouterr().err
+    assert list((workshop / "runs" / "vae" / "export").iterdir()) == []
+
+
+def test_a_second_export_replaces_the_first(workshop):
+    assert reverie("export", "vae", "--to", "hub") == 0
+    folder = workshop / "runs" / "vae" / "export" / "hub"
+    (folder / "README.md").write_text("of the first")
+    assert reverie("export", "vae", "--to", "hub") == 0
+    assert "library_name: reverie" in (folder / "README.md").read_text()
+    assert (folder / "model.safetensors").exists()
+    assert [path.name for path in folder.parent.iterdir()] == ["hub"]
+
+
+def test_a_folder_with_other_things_is_left_alone(workshop, tmp_path, capfd, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "diary").write_text("mine")
+    monkeypatch.chdir(home)
+    for out in (str(home), "."):
+        assert reverie("export", "vae", "--to", "hub", "--out", out) == 2
+        assert f"{home} holds other things (diary)" in capfd.readouterr().err
+    assert [(path.name, path.read_text()) for path in home.iterdir()] == [("diary", "mine")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "workshop"]
+    assert reverie("export", "vae", "--to", "hub", "--out", "new/place") == 0
+    assert (home / "new" / "place" / "config.json").exists()
+
+
+def test_a_file_is_not_replaced_by_a_folder(workshop, tmp_path, capfd):
+    (tmp_path / "mine").write_text("kept")
+    assert reverie("export", "vae", "--to", "hub", "--out", str(tmp_path / "mine")) == 2
+    assert "is a file; give the name of a folder" in capfd.readouterr().err
+    assert (tmp_path / "mine").read_text() == "kept"
+
+
 def test_a_run_that_is_not_finished_is_refused(workshop, capfd):
     shutil.rmtree(workshop / "runs" / "vae" / "model")
     for kind in ("hub", "onnx", "html"):

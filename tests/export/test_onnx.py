@@ -24,6 +24,7 @@ COLOUR = ImageSpec("shapes", (3, 16, 16), ())
 RECIPES = {
     "ae-mlp": SPEC, "ae-conv": SPEC, "vae-mlp": SPEC, "vae-conv": SPEC, "vae-conditional": SPEC,
     "vae-vamp": SPEC, "vae-iaf-mnist": ImageSpec("mnist", (1, 28, 28), ()), "vae-cifar": COLOUR,
+    "ladder-mnist": ImageSpec("mnist", (1, 28, 28), ()),
 }  # fmt: skip
 
 
@@ -154,6 +155,35 @@ def test_a_graph_that_is_not_the_model_is_not_kept(module, tmp_path):
     with pytest.raises(ReverieError, match="it differs from the model by"):
         convert(part, {}, tmp_path / "decoder.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+class Frozen(nn.Module):
+    def forward(self, x):
+        return (x + torch.zeros(len(x), 1),)
+
+
+def test_a_batch_that_is_not_free_is_refused(tmp_path):
+    part = Part("decoder", Frozen(), {"x": Input("normal", (3,))}, ("y",))
+    with pytest.raises(ReverieError, match="the exporter froze the batch of x"):
+        convert(part, {}, tmp_path / "decoder.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Whole(nn.Module):
+    def forward(self, x):
+        return (2 * x,)
+
+
+def test_it_is_compared_at_sizes_that_it_was_not_traced_at(tmp_path):
+    sizes = []
+
+    class Noted(Part):
+        def examples(self, n):
+            sizes.append(n)
+            return super().examples(n)
+
+    convert(Noted("flat", Whole(), {"x": Input("normal", (3,))}, ("y",)), {}, tmp_path / "flat.onnx")
+    assert sizes == [2, 1, 7, 64]
 
 
 def test_the_command_answers_with_files_and_differences(workshop, capfd):

@@ -27,8 +27,8 @@ from reverie.web import fetch
 
 WEB = Path(fetch.__file__).parent
 MODULES = (  # each knows those before it
-    "mathematics.js", "pixels.js", "elements.js", "back_end.js", "place.js", "map.js", "code.js", "path.js",
-    "drawing.js", "explorer.js", "sheet.js", "main.js",
+    "mathematics.js", "pixels.js", "elements.js", "back_end.js", "place.js", "map.js", "map_bar.js", "code.js",
+    "path.js", "drawing.js", "explorer.js", "sheet.js", "main.js",
 )  # fmt: skip
 RUNTIME = {"runtime.js": "ort.wasm.bundle.min.mjs", "runtime.wasm": "ort-wasm-simd-threaded.wasm"}
 POLICY = "default-src 'none'; script-src '{script}' blob: 'wasm-unsafe-eval'; style-src '{style}'; img-src data: blob:"

@@ -1,6 +1,5 @@
 """A folder in the Hub's layout: weights, configuration, model card. ``reverie.load`` reads it anywhere."""
 
-from hashlib import sha256
 from pathlib import Path
 
 from reverie.errors import ReverieError, UsageError
@@ -19,9 +18,9 @@ def export_hub(run: Run, out: Path | None = None) -> Path:
 
     Raises:
         UsageError: the run is not finished.
-        ReverieError: what was written does not load as the same weights.
+        ReverieError: what was written does not load.
     """
-    wanted = facts_of(run)["sha256"]
+    facts_of(run)  # refuses a run that is not finished
     card.write_card(run.folder)
     place = out or run.folder / "export" / "hub"
     with whole_folder(place) as folder:
@@ -29,8 +28,6 @@ def export_hub(run: Run, out: Path | None = None) -> Path:
             if file.is_file() and not file.name.startswith("."):
                 write(folder / file.name, file.read_bytes())
         load_model(folder)
-        if sha256((folder / "model.safetensors").read_bytes()).hexdigest() != wanted:
-            raise ReverieError(f"The weights in {place} are not those of {run.name}; export it again.")
     return place
 
 

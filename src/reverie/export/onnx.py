@@ -47,7 +47,7 @@ def export_onnx(run: Run, out: Path | None = None) -> list[Exported]:
         ReverieError: a graph cannot be made, or differs from the model by more than 1e-4.
     """
     require_onnx()
-    facts_of(run)
+    facts_of(run)  # refuses a run that is not finished
     names = [part.name for part in parts_of(run.name, run.model, run.plan.view, run.spec)]
     place = out or run.folder / "export" / "onnx"
     with whole_folder(place) as folder:
@@ -114,6 +114,9 @@ def _traced(part: Part, metadata: Mapping[str, str]) -> bytes:
     if program is None:
         raise ReverieError("the exporter gave no graph.")
     model = program.model_proto
+    for given in model.graph.input:
+        if not given.type.tensor_type.shape.dim[part.inputs[given.name].axis].dim_param:
+            raise ReverieError(f"the exporter froze the batch of {given.name}: what is computed depends on its size.")
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())

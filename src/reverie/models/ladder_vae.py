@@ -32,7 +32,7 @@ class LadderPosterior:
     def mean(self) -> Tensor:
         """Each layer's mean, given the means of those above, (B, D): a point of the posterior's mass, not its mean."""
         hint = self.hints[0]
-        zeros = hint.new_zeros(len(hint), self.ladder.latent, dtype=torch.promote_types(hint.dtype, torch.float32))
+        zeros = hint.new_zeros(hint.shape[0], self.ladder.latent, dtype=torch.promote_types(hint.dtype, torch.float32))
         return self.ladder.descend(self.hints, zeros).code
 
     def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
@@ -42,7 +42,7 @@ class LadderPosterior:
 
     def descend(self, noise: Noise, k: int = 1) -> tuple[Descent, Tensor]:
         """K ways down for each image, row by row of (B K, ...), with log q(t|x), (B K,)."""
-        batch, top = len(self.hints[0]), self.ladder.top
+        batch, top = self.hints[0].shape[0], self.ladder.top
         e = noise.normal("z", (batch, k, self.ladder.latent)).to(top.device, top.dtype).flatten(0, 1)
         hints = self.hints if k == 1 else [hint.repeat_interleave(k, 0) for hint in self.hints]
         descent = self.ladder.descend(hints, e)

@@ -2,6 +2,7 @@
 import { make } from "./elements.js";
 import { Place } from "./place.js";
 import { LatentMap } from "./map.js";
+import { MapBar } from "./map_bar.js";
 import { CodePanel } from "./code.js";
 import { PathPanel } from "./path.js";
 import { DrawingPanel } from "./drawing.js";
@@ -21,7 +22,8 @@ export class LatentExplorer extends HTMLElement {
     const withMap = about.latent > 1;
     if (!withMap) this.classList.add("narrow");
     this.append(...(withMap ? [map] : []), code, path, drawing, status);
-    if (withMap) map.begin({ ...shared, codes: arrays.codes, labels: arrays.labels });
+    if (withMap) map.begin({ ...shared, codes: arrays.codes, labels: arrays.labels, picture: () => code.canvas });
+    this.addEventListener("picture", () => { if (map.touched) map.draw(); });
     code.begin(shared);
     drawing.begin({ ...shared, examples: arrays.examples, exampleLabels: arrays["examples.labels"],
       landed: (found) => { map.landed = found; if (withMap) map.draw(); } });
@@ -36,6 +38,7 @@ export class LatentExplorer extends HTMLElement {
   }
 }
 
+customElements.define("map-bar", MapBar);
 customElements.define("latent-map", LatentMap);
 customElements.define("code-panel", CodePanel);
 customElements.define("path-panel", PathPanel);

@@ -14,9 +14,12 @@ async function embedded(name) {
 
 function heading(about) {
   const said = [`A ${about.recipe.split("/").at(-1).replace(/\.py$/, "")} model of ${about.data}`];
-  if (about.latent) said.push(`${about.latent} ${about.latent === 1 ? "number makes" : "numbers make"} a picture`);
+  if (about.inputs.decoder) said.push(`${about.latent} ${about.latent === 1 ? "number makes" : "numbers make"} a picture`);
   const themes = { "": "System", light: "Light", dark: "Dark" };
-  const theme = make("select", { onchange: () => { document.documentElement.dataset.theme = theme.value; } },
+  const theme = make("select", { onchange: () => {
+    document.documentElement.dataset.theme = theme.value;
+    dispatchEvent(new Event("theme"));
+  } },
     ...Object.entries(themes).map(([value, words]) => make("option", { value }, words)));
   return make("header", {}, make("div", {}, make("h1", {}, about.name), make("p", { className: "lead" }, `${said.join("; ")}.`)),
     make("label", { className: "field" }, make("span", {}, "Colours"), theme));
@@ -32,7 +35,7 @@ async function start() {
       if (document.getElementById(name)) arrays[name] = new Type((await embedded(name)).buffer);
     }
     const backEnd = await OnnxBackEnd.open(about, embedded);
-    const explorer = make(about.latent ? "latent-explorer" : "sample-sheet");
+    const explorer = make(about.inputs.decoder ? "latent-explorer" : "sample-sheet");
     waiting.replaceWith(explorer);
     explorer.begin(about, backEnd, arrays);
     document.documentElement.dataset.ready = String(Math.round(performance.now()));

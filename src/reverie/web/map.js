@@ -1,15 +1,21 @@
 // The map: a plane of codes with the pictures they decode to, the codes of test images, and a cursor.
-import { button, choice, labelled, Latest, make } from "./elements.js";
-import { bare, blit, save } from "./pixels.js";
+import { Latest, make } from "./elements.js";
+import { bare, blit } from "./pixels.js";
 import { shown } from "./mathematics.js";
 
 const MARGIN = { left: 44, bottom: 30 };
 const CHUNK = 8; // milliseconds of decoding between two looks at the pointer
+const GLANCE = 50; // milliseconds between two paintings of a map that is still coming
+
+/** Let the browser answer the pointer and paint; timers would cost it 4 ms each time. */
+function breath() {
+  return globalThis.scheduler?.yield?.() ?? new Promise((done) => setTimeout(done));
+}
 
 export class LatentMap extends HTMLElement {
-  /** ``codes`` and ``labels`` of the points may be empty. */
-  begin({ about, place, backEnd, codes, labels }) {
-    Object.assign(this, { about, place, backEnd, codes, labels, pointers: new Map(), landed: null, route: [] });
+  /** ``codes`` and ``labels`` of the points may be missing; ``picture`` gives the canvas of the decoded one. */
+  begin({ about, place, backEnd, codes, labels, picture }) {
+    Object.assign(this, { about, place, backEnd, codes, labels, picture, pointers: new Map(), landed: null, route: [] });
     this.rows = backEnd.whole ? Infinity : 1;
     this.canvas = make("canvas", {
       tabIndex: 0, role: "application", "aria-roledescription": "map of codes", "aria-describedby": "map-help",
@@ -20,41 +26,67 @@ export class LatentMap extends HTMLElement {
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     const help = make("p", { id: "map-help", className: "note" },
       "Drag, or use the arrow keys, to walk. Scroll, pinch, + or \u2212 to zoom; 0 to see all.");
-    this.append(this.canvas, help, this.bar(), this.legend());
+    const bar = make("map-bar");
+    this.append(this.canvas, help, bar);
     this.grid = new Latest((wish) => this.decodeGrid(wish));
-    new ResizeObserver(() => this.draw()).observe(this.canvas);
+    new ResizeObserver(() => this.paint()).observe(this.canvas);
     place.addEventListener("change", ({ detail }) => this.follow(detail));
+    addEventListener("theme", () => this.paint());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
+    bar.begin(this);
     this.refresh();
   }
 
   follow(names) {
-    if (["axes", "spacing", "points", "x", "y", "label", "layers"].some((name) => names.has(name))) this.refresh();
-    else if (names.has("code") && this.about.latent > 2 && !names.has("onPlane")) this.refresh(120);
-    this.draw();
-    if (names.has("spacing") || names.has("x") || names.has("y") || names.has("axes")) this.tell();
+    const plane = ["axes", "spacing", "points", "x", "y", "label", "layers"].some((name) => names.has(name));
+    if (plane) {
+      this.paint();
+      this.refresh();
+    } else {
+      this.draw();
+      if (names.has("code") && this.about.latent > 2 && !names.has("onPlane")) this.refresh(120);
+    }
   }
 
   // What is drawn
 
-  draw() {
+  /** Everything anew: axes, pictures and points on a canvas of their own, which stays as the cursor moves. */
+  paint() {
     const ratio = devicePixelRatio || 1, wide = this.canvas.clientWidth, high = this.canvas.clientHeight;
     if (!wide) return;
-    if (this.canvas.width !== Math.round(wide * ratio)) this.canvas.width = Math.round(wide * ratio);
-    if (this.canvas.height !== Math.round(high * ratio)) this.canvas.height = Math.round(high * ratio);
-    const context = this.canvas.getContext("2d");
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, wide, high);
+    this.base = bare(Math.round(wide * ratio), Math.round(high * ratio));
     this.frame = { left: MARGIN.left, top: 0, width: wide - MARGIN.left, height: high - MARGIN.bottom };
     this.ink = getComputedStyle(this);
+    const context = this.base.getContext("2d");
+    context.scale(ratio, ratio);
     this.ticks(context);
+    this.clip(context);
+    this.ground(context);
+    this.dots(context);
+    this.draw();
+  }
+
+  /** What was painted, with the cursor and the path over it. */
+  draw() {
+    if (!this.base) return;
+    const { width, height } = this.base, ratio = width / this.canvas.clientWidth;
+    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
+    const context = this.canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.drawImage(this.base, 0, 0);
+    context.scale(ratio, ratio);
     context.save();
+    this.clip(context);
+    this.marks(context);
+    if (this.touched) this.lens(context);
+    context.restore();
+  }
+
+  clip(context) {
     context.beginPath();
     context.roundRect(this.frame.left, this.frame.top, this.frame.width, this.frame.height, 10);
     context.clip();
-    this.ground(context);
-    this.dots(context);
-    this.marks(context);
-    context.restore();
   }
 
   spot(code) {
@@ -74,22 +106,25 @@ export class LatentMap extends HTMLElement {
       height * (y[1] - y[0]));
   }
 
+  /** The codes of test images, all of a class in one stroke. */
   dots(context) {
     if (this.place.layers === "pictures" || !this.codes) return;
     const D = this.about.latent, [a, b] = this.place.axes, over = this.place.layers === "both";
-    const { left, top, width, height } = this.frame, n = this.codes.length / D, radius = over ? 1.9 : 2.6;
-    context.globalAlpha = over ? 0.75 : 0.8;
-    for (let i = 0; i < n; i++) {
+    const { left, top, width, height } = this.frame, radius = over ? 1.9 : 2.6, paths = new Map();
+    for (let i = 0; i < this.codes.length / D; i++) {
+      const label = this.labels?.[i] ?? 0;
       const x = left + width * this.place.fraction(0, this.codes[i * D + a]);
       const y = top + height * (1 - this.place.fraction(1, this.codes[i * D + b]));
-      if (x < left || y > top + height || y < top) continue;
-      if (this.silenced?.has(this.labels?.[i])) continue;
-      context.fillStyle = this.colour(this.labels ? this.labels[i] : 0);
-      context.beginPath();
-      context.arc(x, y, radius, 0, 7);
-      context.fill();
+      if (x < left || x > left + width || y < top || y > top + height || this.silenced?.has(label)) continue;
+      if (!paths.has(label)) paths.set(label, new Path2D());
+      paths.get(label).moveTo(x + radius, y);
+      paths.get(label).arc(x, y, radius, 0, 7);
     }
-    context.globalAlpha = 1;
+    context.globalAlpha = over ? 0.75 : 0.8;
+    for (const [label, path] of paths) {
+      context.fillStyle = this.colour(label);
+      context.fill(path);
+    }
   }
 
   colour(label) {
@@ -110,13 +145,36 @@ export class LatentMap extends HTMLElement {
       this.flag(context, this.spot(this.route.at(-1)), "B");
     }
     if (this.landed) this.flag(context, this.spot(this.landed), "\u270e");
-    const [x, y] = this.spot(this.place.code);
+    this.cursor(context);
+  }
+
+  /** A ring where the code is; a broken one at the edge nearest to it, where it is beyond what is shown. */
+  cursor(context) {
+    const { left, top, width, height } = this.frame, [right, down] = this.spot(this.place.code);
+    const beyond = right < left || right > left + width || down < top || down > top + height;
+    const x = beyond ? Math.max(left + 12, Math.min(left + width - 12, right)) : right;
+    const y = beyond ? Math.max(top + 12, Math.min(top + height - 12, down)) : down;
     for (const [radius, lineWidth, strokeStyle] of [[10, 5, "#000b"], [10, 2.5, "#fff"], [1.5, 3, "#fff"]]) {
       context.beginPath();
       context.arc(x, y, radius, 0, 7);
+      context.setLineDash(beyond && strokeStyle === "#fff" ? [5, 4] : []);
       Object.assign(context, { lineWidth, strokeStyle });
       context.stroke();
     }
+    context.setLineDash([]);
+  }
+
+  /** The picture beside the finger, which covers what it points at. */
+  lens(context) {
+    const side = 104, { left, top, width } = this.frame, [x, y] = this.spot(this.place.code);
+    const from = Math.max(left + 6, Math.min(left + width - side - 6, x - side / 2));
+    const above = y - side - 44 > top ? y - side - 44 : y + 44;
+    context.beginPath();
+    context.roundRect(from, above, side, side, 12);
+    Object.assign(context, { lineWidth: 4, strokeStyle: "#fff" });
+    context.stroke();
+    context.clip();
+    context.drawImage(this.picture(), from, above, side, side);
   }
 
   flag(context, [x, y], letter) {
@@ -146,7 +204,7 @@ export class LatentMap extends HTMLElement {
 
   refresh(later = 0) {
     clearTimeout(this.waiting);
-    if (this.place.layers === "points") return;
+    if (this.place.layers === "points") return this.setAttribute("aria-busy", "false");
     this.waiting = setTimeout(() => this.grid.ask({}), later);
   }
 
@@ -158,7 +216,8 @@ export class LatentMap extends HTMLElement {
     const sheet = { canvas: bare(n * wide, n * high), ends, middles };
     const context = sheet.canvas.getContext("2d");
     if (this.sheet) this.carry(context, sheet);
-    let rows = this.rows;
+    this.setAttribute("aria-busy", "true");
+    let rows = this.rows, painted = started;
     for (let row = 0; row < n; row += rows) {
       rows = Math.max(1, Math.min(this.rows, n - row));
       const codes = new Float32Array(rows * n * D), before = performance.now();
@@ -175,12 +234,16 @@ export class LatentMap extends HTMLElement {
       if (!this.backEnd.whole) this.rows = Math.max(1, Math.min(n, Math.floor(CHUNK / took)));
       this.sheet = sheet;
       if (row + rows < n) {
-        this.draw();
-        await new Promise((done) => setTimeout(done));
+        if (performance.now() - painted > GLANCE) {
+          this.paint();
+          painted = performance.now();
+        }
+        await breath();
         if (this.grid.next) return;
       }
     }
-    this.draw();
+    this.paint();
+    this.setAttribute("aria-busy", "false");
     this.dispatchEvent(new CustomEvent("grid", { bubbles: true, detail: { milliseconds: performance.now() - started, n } }));
   }
 
@@ -201,6 +264,7 @@ export class LatentMap extends HTMLElement {
   press(event) {
     this.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.inside(event));
+    this.touched = event.pointerType === "touch" && this.pointers.size === 1;
     if (this.pointers.size === 1 && !event.shiftKey) this.walk(this.inside(event), event);
   }
 
@@ -216,6 +280,9 @@ export class LatentMap extends HTMLElement {
 
   lift(event) {
     this.pointers.delete(event.pointerId);
+    const lens = this.touched;
+    this.touched = false;
+    if (lens) this.draw();
   }
 
   walk([right, up], event) {
@@ -274,75 +341,5 @@ export class LatentMap extends HTMLElement {
     const beyond = to.map((at) => Math.min(0, at) + Math.max(0, at - 1));
     if (beyond.some(Boolean)) this.pan(...beyond);
     this.walk(to.map((at, side) => at - beyond[side]), event);
-  }
-
-  // The controls below
-
-  bar() {
-    const { place } = this;
-    this.fields = {};
-    const number = (name, side, end, words) => {
-      this.fields[name + end] = make("input", { type: "number", step: "any", onchange: (event) => {
-        const pair = [...place[side]];
-        pair[end] = Number(event.target.value);
-        if (pair[0] < pair[1]) place.change({ [side]: this.bounded(pair) });
-        this.tell();
-      } });
-      return labelled(words, this.fields[name + end]);
-    };
-    this.fields.points = make("input", { type: "number", min: 2, max: 30, value: place.points, onchange: (event) => {
-      place.change({ points: Math.max(2, Math.min(30, Math.round(Number(event.target.value)) || 20)) });
-      this.tell();
-    } });
-    const shows = choice("Show", [["both", "Both"], ["pictures", "Pictures"], ["points", "Points"]], place.layers,
-      (layers) => place.change({ layers }));
-    const by = choice("Spacing", [["linear", "Even"], ["probability", "By probability"]], place.spacing,
-      (spacing) => place.change({ spacing, ...place.bounds(spacing) }));
-    Object.assign(this.fields, { shows, by });
-    const axes = this.about.latent > 2 ? [0, 1].map((side) => this.axis(side)) : [];
-    const more = make("details", {}, make("summary", {}, "Bounds"), make("div", { className: "row" },
-      number("x", "x", 0, "From left"), number("x", "x", 1, "to right"), number("y", "y", 0, "From bottom"),
-      number("y", "y", 1, "to top"), labelled("Pictures a side", this.fields.points)));
-    const all = button("See all", () => place.change(place.bounds(place.spacing)));
-    const keep = button("Save map", () => save(this.sheet.canvas, `${this.about.name}-map`));
-    queueMicrotask(() => this.tell());
-    return make("div", { className: "bar" }, make("div", { className: "row" }, shows, by, ...axes, all, keep), more);
-  }
-
-  axis(side) {
-    const options = this.about.order.slice(0, 64).map((d) => make("option", { value: d }, `z${d}`));
-    const select = make("select", { onchange: () => {
-      const axes = [...this.place.axes];
-      axes[side] = Number(select.value);
-      this.place.change({ axes, ...this.place.bounds(this.place.spacing, axes) });
-    } }, ...options);
-    this.fields[`axis${side}`] = select;
-    return labelled(side ? "Up" : "Right", select);
-  }
-
-  tell() {
-    const { place, fields } = this;
-    for (const side of ["x", "y"]) [0, 1].forEach((end) => { fields[side + end].value = +place[side][end].toFixed(4); });
-    fields.points.value = place.points;
-    fields.by.set(place.spacing);
-    fields.shows.set(place.layers);
-    [0, 1].forEach((side) => { if (fields[`axis${side}`]) fields[`axis${side}`].value = place.axes[side]; });
-    this.canvas.setAttribute("aria-label", `Map of codes, z${place.axes[0]} to the right and z${place.axes[1]} up`);
-  }
-
-  /** The classes; a press hides or shows their points. */
-  legend() {
-    if (!this.labels || !this.about.classes.length || this.about.classes.length > 40) return "";
-    this.silenced = new Set();
-    return make("div", { className: "legend", role: "group", "aria-label": "Classes on the map" },
-      ...this.about.classes.map((name, i) => {
-        const key = button(name, () => {
-          const off = !this.silenced.delete(i) && this.silenced.add(i);
-          key.setAttribute("aria-pressed", String(!off));
-          this.draw();
-        }, { "aria-pressed": "true" });
-        key.prepend(make("span", { className: `swatch class-${i % 12}` }));
-        return key;
-      }));
   }
 }

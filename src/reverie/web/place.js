@@ -1,6 +1,8 @@
 // Where the reader is: the code, the plane that is shown, and the class. It is kept in the address of the page.
 import { below, quantile } from "./mathematics.js";
 
+const LONGEST = 128; // numbers of a code that an address has room for
+
 /** Tells of every change with an event "change", whose detail is the set of names that changed. */
 export class Place extends EventTarget {
   constructor(about) {
@@ -59,8 +61,8 @@ export class Place extends EventTarget {
   write() {
     const short = (values) => Array.from(values, (value) => +value.toFixed(3)).join(",");
     const words = new URLSearchParams({
-      z: short(this.code), axes: this.axes.join(","), x: short(this.x), y: short(this.y), n: this.points,
-      by: this.spacing, show: this.layers, class: this.label,
+      ...(this.about.latent <= LONGEST ? { z: short(this.code) } : {}), axes: this.axes.join(","), x: short(this.x),
+      y: short(this.y), n: this.points, by: this.spacing, show: this.layers, class: this.label,
     });
     clearTimeout(this.later);
     this.later = setTimeout(() => history.replaceState(null, "", `#${words}`), 200);
