@@ -91,7 +91,7 @@ class Trainer:
     def starting(self) -> list[str]:
         """Names that were started and have no run folder yet: under way, or failed before there was one."""
         there = (path.stem for path in sorted(self.desk.glob("*.log")))
-        return [name for name in there if not (self.runs / name / "run.json").is_file()]
+        return [name for name in there if not (self.runs / name / "config.toml").is_file()]  # what is written last
 
     def said(self, name: str) -> list[str]:
         """The last lines of its log."""
