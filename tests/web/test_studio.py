@@ -75,6 +75,7 @@ def enter(browser, studio, request):
             ready(page)
         return page
 
+    go.said = said
     yield go
     for i, page in enumerate(pages):
         photograph(page, f"{request.node.name}-{i}")
@@ -84,7 +85,7 @@ def enter(browser, studio, request):
 
 def photograph(page, name, **how):
     if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", **{"full_page": True, **how})
+        page.screenshot(path=Path(SHOTS) / f"{name}.{how.get('type', 'png')}", **{"full_page": True, **how})
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +218,7 @@ def test_places_that_are_marked_are_a_group(digits, enter):
 
 def test_the_photograph_of_the_readme(digits, enter):
     """The explorer as the README shows it: a digit drawn, the cursor where it landed."""
-    page = enter(f"/explore/{digits}", viewport={"width": 1280, "height": 880})
+    page = enter(f"/explore/{digits}", viewport={"width": 1280, "height": 1090})
     x, y, box = middle(page, "drawing-panel canvas.paper")
     side = box["width"]
     page.mouse.move(x - side / 5, y - side / 4)
@@ -229,7 +230,7 @@ def test_the_photograph_of_the_readme(digits, enter):
     page.evaluate("() => window.heard")
     page.evaluate("() => scrollTo(0, 0)")
     page.wait_for_timeout(1000)
-    photograph(page, "studio", full_page=False)
+    photograph(page, "studio", full_page=False, type="jpeg", quality=85)
     assert page.locator(".score").text_content().strip()
 
 
@@ -237,7 +238,7 @@ def test_stop_resume_compare_and_delete_by_the_buttons(digits, enter):
     page = enter("/train?recipe=vae-mlp")
     page.get_by_role("combobox", name="Data", exact=True).select_option("mnist-5k")
     page.get_by_label("Epochs").fill("5000")
-    page.get_by_label("Hidden").fill("8")
+    page.get_by_label("Hidden", exact=True).fill("8")
     page.get_by_label("Name of the run").fill("long")
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/runs/long")
@@ -271,6 +272,8 @@ def test_a_value_out_of_its_range_is_one_message_beside_the_button(enter):
     page.get_by_label("Epochs").fill("")
     page.get_by_role("button", name="Start training").click()
     page.get_by_text("--batch must be at least 1").wait_for()
+    assert all("status of 400" in words for words in enter.said)  # which is what the browser says of a refusal
+    enter.said.clear()
 
 
 def test_pictures_are_brought_and_chosen(enter, tmp_path):

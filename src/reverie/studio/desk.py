@@ -93,7 +93,7 @@ class Opened:
 
         Args:
             having: a class, as its number, or codes, as lists of numbers.
-            lacking: the same; None for the codes of all other classes.
+            lacking: the same; None for all others.
 
         Raises:
             UsageError: a group is none, or empty.
@@ -118,7 +118,8 @@ class Opened:
         return torch.from_numpy(np.frombuffer(self.arrays.get("labels", b""), np.uint8).copy()).long()
 
     def _all_but(self, label: object) -> Tensor:
-        return self._codes[self._labels != label] if isinstance(label, int) else self._group(None)
+        """The codes of all other classes; beside codes that a person marked, those of all images."""
+        return self._codes[self._labels != label] if isinstance(label, int) else self._codes
 
     def _group(self, given: object) -> Tensor:
         if isinstance(given, int) and not isinstance(given, bool) and len(self._labels):

@@ -80,7 +80,7 @@ export class CurveChart extends HTMLElement {
     this.plot.addEventListener("pointerleave", () => this.mark(null));
     this.plot.addEventListener("keydown", (event) => this.key(event));
     const key = make("span", { className: "keys" }, make("span", { className: "key batches" }, "batches"), make("span", { className: "key held" }, "held out"));
-    this.append(make("div", { className: "chart-head" }, make("h3", {}, this.name), key, this.read), this.plot);
+    this.append(make("div", { className: "chart-head" }, make("h2", {}, this.name), key, this.read), this.plot);
   }
 
   show({ batches, held }, steps) {

@@ -47,8 +47,8 @@ export class ExplorePage extends HTMLElement {
         const found = await this.backEnd.score(detail.image, explorer.place.labels(1)).catch(() => null);
         if (!found || newest !== detail.image) return;
         const nats = found.nats[0] === null ? "not finite" : `${found.nats[0].toFixed(1).replace("-", "\u2212")} nats`;
-        const kind = found.kind === "exact" ? "log p(x)" : `log p(x), ${found.kind}`;
-        words.textContent = `${kind}: ${nats}; ${Math.round(100 * found.below[0])} % of ${found.of} test images are likelier.`;
+        const how = found.kind === "exact" ? `log p(x) = ${nats}` : `log p(x) \u2265 ${nats} (${found.kind})`;
+        words.textContent = `${how}. ${Math.round(100 * found.below[0])} % of ${found.of} test images are likelier.`;
         this.dispatchEvent(new CustomEvent("score", { bubbles: true, detail: found }));
       }, STILL);
     });
