@@ -208,6 +208,13 @@ def test_nobody_else_reads_computes_or_deletes(wrong, client, undisturbed):
         assert "vae-mlp" not in answer.text
 
 
+@pytest.mark.parametrize("host", [wrong["host"] for wrong in FOREIGN.values() if "host" in wrong])
+def test_a_name_that_was_pointed_here_is_refused_whatever_else_is_right(host, studio, client, undisturbed):
+    right = {"host": host, "origin": f"http://{host}", "cookie": f"{studio.door.cookie}={studio.door.key}"}
+    assert client.get("/api/runs", headers=right).status_code == 400
+    assert client.post("/api/runs/vae/delete", json={"name": "vae"}, headers=right).status_code == 400
+
+
 def test_a_request_that_changes_something_needs_an_origin(client, undisturbed):
     del client.headers["origin"]
     assert client.post("/api/runs/vae/delete", json={"name": "vae"}).status_code == 403

@@ -78,7 +78,7 @@ def enter(browser, studio, request):
     go.said = said
     yield go
     for i, page in enumerate(pages):
-        photograph(page, f"{request.node.name}-{i}")
+        photograph(page, re.sub(r"[^\w-]+", "-", f"{request.node.name}-{i}"))
         page.context.close()
     assert said == []
 
