@@ -147,8 +147,8 @@ def main() -> None:
             row = {
                 "kind": "studio", "name": run.config["recipe"], "date": date.today().isoformat(),
                 "device": describe(torch.device("cpu")), "browser": f"Chromium {browser.version}",
-                "load": round(os.getloadavg()[0], 1), "open_ms": int(page.evaluate("document.documentElement.dataset.ready")),
-                **touched(page),
+                "load": round(os.getloadavg()[0], 1),
+                "open_ms": int(page.evaluate("document.documentElement.dataset.ready")), **touched(page),
             }  # fmt: skip
             browser.close()
         row |= hammer(run, process, address, given.requests)
