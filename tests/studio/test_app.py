@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -129,7 +130,8 @@ BROKEN = [
     *[each for name in SETS for each in raw(f"/api/uploads/{name}", b"x", params={"path": "x.png"})],
     *post("/api/train", *TRAIN),
     *[each for what in ("stop", "delete", "evil") for each in post(f"/api/runs/vae/{what}", {})],
-    *[each for what in ("stop", "resume", "delete") for each in post(f"/api/runs/none/{what}", {})],
+    *[each for name in NAMES for what in ("stop", "resume") for each in post(f"/api/runs/{name}/{what}", {})],
+    *[each for name in NAMES for each in post(f"/api/runs/{name}/delete", {"name": unquote(name)})],
     *post("/api/runs/vae/delete", *({"name": name} for name in ("told", "", None, 5, ["vae"], "VAE"))),
     *raw("/api/models/vae/decoder", *NO_CODES),
     *raw("/api/models/told/decoder", CODE + b"\x09\0\0\0", CODE + b"\xff" * 4),

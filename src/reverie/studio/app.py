@@ -217,7 +217,7 @@ async def report(studio: Studio, request: Request) -> Response:
 async def stop(studio: Studio, request: Request) -> Any:
     """Let a training save and end."""
     await asked(request)
-    await run_in_threadpool(studio.trainer.stop, request.path_params["name"])
+    await run_in_threadpool(studio.shelf.stop, request.path_params["name"])
     return {}
 
 

@@ -135,12 +135,29 @@ class Shelf:
         rows = [row for line in whole.splitlines() if (row := _row(line)) is not None]
         return {"next": first + len(whole), "rows": rows, "more": len(text) == CHUNK}
 
+    def stop(self, name: str) -> None:
+        """Let a training save and end.
+
+        Raises:
+            HTTPException: there is no such run (404).
+            UsageError: it is not under way.
+        """
+        self._require(name)
+        self.trainer.stop(name)
+
+    def _require(self, name: str) -> None:
+        """A run that is there, or is about to be."""
+        if name not in self.trainer.starting():
+            self.find(name)
+
     def delete(self, name: str, typed: object) -> None:
         """Remove a run for good.
 
         Raises:
+            HTTPException: there is no such run (404).
             UsageError: the name was not typed, the run is being trained, or is a link to elsewhere.
         """
+        self._require(name)
         if typed != name:
             raise UsageError("Type the name of the run to delete it.")
         if self.trainer.alive(name):
