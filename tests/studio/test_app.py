@@ -1,9 +1,10 @@
 """What the studio answers: every address to its person, and nothing to anybody else."""
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -215,6 +216,16 @@ def test_a_name_that_was_pointed_here_is_refused_whatever_else_is_right(host, st
     right = {"host": host, "origin": f"http://{host}", "cookie": f"{studio.door.cookie}={studio.door.key}"}
     assert client.get("/api/runs", headers=right).status_code == 400
     assert client.post("/api/runs/vae/delete", json={"name": "vae"}, headers=right).status_code == 400
+
+
+def test_a_recipe_file_is_code_and_is_not_run_from_a_page(client, studio, tmp_path):
+    trace, code = tmp_path / "trace", tmp_path / "evil.py"
+    code.write_text(f"open({str(trace)!r}, 'w')\ndef run(data, *, batch: int = 8): ...\n")
+    for recipe in (str(code), os.path.relpath(code)):
+        assert client.post("/api/train", json={"recipe": recipe, "values": {}}).status_code == 400
+        assert client.get(f"/api/recipes/{quote(recipe, safe='')}").status_code == 404
+    assert not trace.exists()
+    assert studio.trainer.children == {}
 
 
 def test_a_request_that_changes_something_needs_an_origin(client, undisturbed):

@@ -1,17 +1,20 @@
 """Trainings live on their own: they outlive the studio, are found again, stop in good order, and end as always."""
 
 import os
+import shutil
 import signal
 import time
 from hashlib import sha256
 
 import pytest
 
+from reverie.engine.ranks import World
 from reverie.errors import UsageError
 from reverie.files import held
 from reverie.runs import open_run
 from reverie.studio.shelf import Shelf
 from reverie.studio.trainer import Trainer
+from reverie.training import _alone
 from scenes import pictures, quietly, reverie
 
 SETTINGS = {"hidden": 8, "latent": 2, "batch": 8, "threads": 1, "device": "cpu", "precision": "fp32", "save_every": 50}
@@ -110,5 +113,8 @@ def test_a_run_of_the_terminal_cannot_be_trained_twice(trainer, data):
     name = trainer.start("vae-mlp", {**SETTINGS, "data": data, "steps": 1_000_000}, "mine")
     wait(under_way(trainer, name))
     wait(lambda: held(trainer.runs / name))
+    with pytest.raises(UsageError, match="being trained"), _alone(open_run(trainer.runs / name), World()):
+        pass
+    shutil.rmtree(data)  # it is refused before the data is looked for
     with quietly():
         assert reverie("train", "--resume", str(trainer.runs / name)) == 2
