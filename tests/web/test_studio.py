@@ -117,9 +117,10 @@ def digits(browser, studio):
 
 PICTURE = "() => document.querySelector('code-panel > canvas').toDataURL()"
 CODE = "() => Array.from(document.querySelector('latent-explorer').place.code)"
-HEAR = (
-    "name => { window.heard = new Promise((hear) => addEventListener(name, (e) => hear(e.detail), { once: true })); }"
-)
+HEAR = """name => { window.heard = new Promise((hear, fail) => {
+  addEventListener(name, (e) => hear(e.detail), { once: true });
+  setTimeout(() => fail(new Error(`no ${name} came`)), 60000);
+}); }"""
 
 
 def after(page, event, act):
@@ -196,7 +197,7 @@ def test_a_drawn_digit_is_reconstructed_placed_and_scored(digits, enter):
 def test_an_attribute_moves_the_picture_along_its_direction(digits, enter):
     page = enter(f"/explore/{digits}")
     page.get_by_role("combobox", name="Having").select_option("7")
-    page.get_by_text("codes with it").wait_for()
+    page.wait_for_function("() => !document.querySelector('attribute-panel input').disabled")
     start = page.evaluate(CODE)
     way = page.evaluate("() => Array.from(document.querySelector('attribute-panel').direction)")
     slider = page.get_by_label("Strength of the attribute")
