@@ -144,6 +144,7 @@ BROKEN = [
     *post("/api/models/vae/direction", *GROUPS),
     *raw("/api/runs/vae/stop", *NO_JSON, b"x" * (BODY + 1), DROPS, headers=JSON),
     *raw("/api/runs/vae/stop", b"{}", headers={"content-type": "text/plain"}),
+    *raw("/api/train", b'{"recipe": "vae-mlp", "values": {"data": "\\ud800"}}', headers=JSON),
     *[(method, "/api/runs/vae", {}) for method in ("DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "EVIL")],
     *post("/api/runs", {}),
     *post("/", {}),
