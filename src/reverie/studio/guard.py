@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY = 8_000_000  # bytes of a request
+HEAD = 16_000  # of its address and its headers
 UPLOAD = 1_000_000_000  # of a file that a person brings
 PAUSE, LONGEST = 20.0, 60.0  # seconds between two parts of a body, and of all of it
 LONGEST_UPLOAD = 1800.0
@@ -111,6 +112,8 @@ class Guard:
 
 def refusal(method: str, path: str, headers: Headers, door: Door) -> tuple[int, str] | None:
     """Why a request is not let through: a status and words; None if it is."""
+    if sum(len(name) + len(value) for name, value in headers.raw) > HEAD or len(path) > HEAD:
+        return 431, "The head of this request is too large."
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not door.is_mine(hosts[0]):
         return 400, "This address is not the studio's; open the one that the terminal shows."
