@@ -25,7 +25,7 @@ export class LatentMap extends HTMLElement {
     });
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     const help = make("p", { id: "map-help", className: "note" },
-      "Drag, or use the arrow keys, to walk. Scroll, pinch, + or \u2212 to zoom; 0 to see all.");
+      "Drag, or use the arrow keys, to walk. Scroll, pinch, + or \u2212 to zoom; 0 for the usual view.");
     const bar = make("map-bar");
     this.append(this.canvas, help, bar);
     this.grid = new Latest((wish) => this.decodeGrid(wish));

@@ -34,7 +34,7 @@ export class MapBar extends HTMLElement {
     const more = make("details", {}, make("summary", {}, "Bounds"), make("div", { className: "row" },
       number("x", 0, "From left"), number("x", 1, "to right"), number("y", 0, "From bottom"),
       number("y", 1, "to top"), labelled("Pictures a side", this.fields.points)));
-    const all = button("See all", () => place.change(place.bounds(place.spacing)));
+    const all = button("Usual view", () => place.change(place.bounds(place.spacing)));
     const keep = button("Save map", () => save(map.sheet.canvas, `${this.about.name}-map`));
     return make("div", { className: "bar" }, make("div", { className: "row" }, shows, by, ...axes, all, keep), more);
   }
