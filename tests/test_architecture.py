@@ -54,6 +54,7 @@ MAY = {
     **dict.fromkeys(RUN, RUN | BELOW_RUN),
     **dict.fromkeys(DOOR, DOOR | RUN | BELOW_RUN),
     "export": {"web", *RUN, *BELOW_RUN},
+    "studio": {"export", "compare", "web", "pages", "train_command", *RUN, *BELOW_RUN},
     "verify": {"verification", *RUN, *BELOW_RUN},
     "train_command": {"pages", *DOOR, *RUN, *BELOW_RUN},
     "flags": {*RUN, *BELOW_RUN},
@@ -210,6 +211,7 @@ WIDE = {
     "generate": "flags of a command",
     "wish_of": "what of it a person chooses",
     "copies": "flags of a command",
+    "studio": "flags of a command",
     "evaluate_likelihood": "what the protocol of its figures says, in keywords",
 }
 
@@ -314,6 +316,7 @@ COVERED = {
     "data.stack": "data/test_readers.py",
     "data.trees": "data/test_readers.py",
     "export.__main__": "export/test_onnx.py",
+    "studio.command": "studio/test_server.py",
     "export.album": "export/test_html.py",
     "export.facts": "export/test_onnx.py",
     "export.take": "export/test_hub.py",

@@ -16,6 +16,7 @@ from reverie.flags import PLAIN, Common, Count, Label, Out, RunName, Scale, Seed
 from reverie.flags import opened as _open
 from reverie.flags import say as _say
 from reverie.flags import show as _show
+from reverie.studio.command import studio
 from reverie.text_commands import app as text_app
 from reverie.train_command import train
 
@@ -32,6 +33,7 @@ app = App(
 )
 data_app = App(name="data", help="The catalog of data sets, and what is wrong with your own.")
 app.command(train)
+app.command(studio)
 app.command(data_app)
 app.command(text_app, name="*")
 

@@ -36,5 +36,7 @@ def demo(runs: Path | None, report: Report) -> dict[str, Any]:
         f"  reverie interpolate {folder}",
         f"  reverie edit {folder} 7 1",
         "  reverie recipes",
+        "or, to drag over the plane and draw digits of your own, in the browser:",
+        f"  reverie studio {folder}",
     ]
     return {"run": str(folder), "figures": [figure.to_json() for figure in figures], "words": words}

@@ -1,8 +1,10 @@
 """Files that are whole or not there: written beside their place, synced, renamed into it."""
 
+import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +74,47 @@ def _require_same_files(there: Path, new: Path) -> None:
     others = sorted({each.name for each in there.iterdir()} - {each.name for each in new.iterdir()})
     if others:
         raise UsageError(f"{there} holds other things ({others[0]}); give the name of a new folder, or empty that one.")
+
+
+@contextmanager
+def sole(folder: Path, wanted: bool = True) -> Iterator[bool]:
+    """Hold a folder for this process alone; the system lets go of it however the process ends.
+
+    Args:
+        folder: which.
+        wanted: whether to hold it at all.
+
+    Yields:
+        False if another process holds it.
+    """
+    descriptor, mine = os.open(folder, os.O_RDONLY), not wanted
+    try:
+        for _ in range(20):  # somebody may be looking whether it is held
+            mine = mine or _locked(descriptor, fcntl.LOCK_EX)
+            time.sleep(0 if mine else 0.05)
+        yield mine
+    finally:
+        os.close(descriptor)
+
+
+def held(path: Path) -> bool:
+    """Whether a process that lives holds this file or folder."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _locked(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def refusal(path: Path, size: int, error: OSError) -> ReverieError:

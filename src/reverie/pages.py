@@ -57,7 +57,7 @@ def commands() -> dict[str, str]:
     """The commands in their order, each with the first line of its docstring, read without importing."""
     trees = [
         ast.parse((Path(__file__).parent / name).read_text(encoding="utf-8"))
-        for name in ("train_command.py", "commands.py", "text_commands.py")
+        for name in ("train_command.py", "commands.py", "text_commands.py", "studio/command.py")
     ]
     found = dict(
         _of_function(node)
@@ -69,7 +69,7 @@ def commands() -> dict[str, str]:
 
 
 def _command(node: ast.FunctionDef) -> bool:
-    return node.name == "train" or any("app" in ast.unparse(mark) for mark in node.decorator_list)
+    return node.name in ("train", "studio") or any("app" in ast.unparse(mark) for mark in node.decorator_list)
 
 
 def _of_function(node: ast.FunctionDef) -> tuple[str, str]:
@@ -102,7 +102,7 @@ def _flag(parameter: inspect.Parameter, words: str) -> tuple[str, str]:
     return name, f"{words} ({'; '.join(notes)})" if notes else words
 
 
-def _range(mark: Range) -> str:
+def bounds(mark: Range) -> str:
     """A range in words; an upper end that nobody reaches is left out."""
     return str(replace(mark, high=None) if mark.high is not None and mark.high >= UNREACHED else mark)
 
@@ -119,7 +119,7 @@ def kind_of(annotation: Any) -> tuple[str, list[str]]:
         kind, notes = kind_of(items[0])
         return kind, [
             *notes,
-            *(words for mark in items[1:] if isinstance(mark, Range) and (words := _range(mark))),
+            *(words for mark in items[1:] if isinstance(mark, Range) and (words := bounds(mark))),
         ]
     if origin is Literal:
         return "WORD", [", ".join(map(str, items))]

@@ -103,8 +103,7 @@ class LatentDensity(Protocol):
 
     def infer(self, x: Tensor, label: Tensor | None = None) -> Any: ...  # whatever is computed once per example
     def log_weights(self, x: Tensor, inferred: Any, noise: Noise, k: int) -> tuple[Tensor, Tensor]: ...  # (B, K) each
-    # KL(q || prior) of each part, (B, parts): exact, or with noise at one draw; None: only weights tell
-    def divergence(self, inferred: Any, noise: Noise | None = None) -> Tensor | None: ...
+    def divergence(self, inferred: Any, noise: Noise | None = None) -> Tensor | None: ...  # KL(q || p), or at one draw
 
 
 @runtime_checkable
@@ -117,4 +116,5 @@ class Conditional(Protocol):
 @runtime_checkable
 class TextGenerator(Protocol):
     """Predicts one symbol at a time; called as a module, tokens (B, T), after each of many: logits (B, T, V), state."""
+
     def step(self, token: Tensor, state: Any) -> tuple[Tensor, Any]: ...  # logits (B, V), the next state

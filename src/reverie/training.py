@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from reverie.engine.ranks import World, world
 from reverie.engine.stop import Stop, on_signals
 from reverie.engine.turn import Job
 from reverie.errors import DataError, Diverged, ReverieError, UsageError
-from reverie.files import write, write_json
+from reverie.files import held, sole, write, write_json
 from reverie.finish import finish, on_epoch, on_measured
 from reverie.initial import grown, take_over, taken
 from reverie.kinds import Data, Spec, read
@@ -185,13 +186,15 @@ def create(prepared: Prepared, name: str | None, runs: Path) -> Path:
 def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
     """Train a run folder from where it stands to its end, and finish it."""
     run = Run(folder)
+    if "WORLD_SIZE" not in os.environ and held(folder):
+        raise _taken(run)
     if run.config["ranks"] > 1 and "WORLD_SIZE" not in os.environ:
         return _launch(run, report)
     prepared = prepared or prepare(run.config, run.spec)
     _check_same(run, prepared, report)
     machine.keep_freed_memory()
     device = torch.device(prepared.config["device"])
-    with on_signals() as stop, world(device) as ranks:
+    with on_signals() as stop, world(device) as ranks, _alone(run, ranks):
         try:
             outcome = _fit(run, prepared, ranks, stop, report if ranks.first else Report())
         except Diverged:
@@ -208,6 +211,22 @@ def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
     if outcome == "stopped" and ranks.size == 1:
         raise run.interrupted()
     return run
+
+
+@contextmanager
+def _alone(run: Run, ranks: World) -> Iterator[None]:
+    """Hold the run folder, and write down who does: nobody else trains it, and others see whether anybody does."""
+    with sole(run.folder, ranks.first) as mine:
+        if not mine:
+            raise _taken(run)
+        if ranks.first:
+            run.update(process=os.getpid())
+        yield
+
+
+def _taken(run: Run) -> UsageError:
+    """The word to a person whose run is being trained already."""
+    return UsageError(f"{run.name} is being trained by process {run.record.get('process')}; wait for it, or stop it.")
 
 
 def _check_same(run: Run, prepared: Prepared, report: Report) -> None:

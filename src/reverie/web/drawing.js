@@ -154,6 +154,6 @@ export class DrawingPanel extends HTMLElement {
     this.words.textContent = `Squared error ${error.toFixed(4)} per pixel.`;
     this.landed(code);
     place.change({ code, since: 0 });
-    this.dispatchEvent(new CustomEvent("reconstruction", { bubbles: true, detail: { error } }));
+    this.dispatchEvent(new CustomEvent("reconstruction", { bubbles: true, detail: { error, image } }));
   }
 }

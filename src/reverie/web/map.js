@@ -16,6 +16,7 @@ export class LatentMap extends HTMLElement {
   /** ``codes`` and ``labels`` of the points may be missing; ``picture`` gives the canvas of the decoded one. */
   begin({ about, place, backEnd, codes, labels, picture }) {
     Object.assign(this, { about, place, backEnd, codes, labels, picture, pointers: new Map(), landed: null, route: [] });
+    this.rows = backEnd.whole ? Infinity : 1;
     this.canvas = make("canvas", {
       tabIndex: 0, role: "application", "aria-roledescription": "map of codes", "aria-describedby": "map-help",
       onpointerdown: (event) => this.press(event), onpointermove: (event) => this.drag(event),
@@ -216,9 +217,9 @@ export class LatentMap extends HTMLElement {
     const context = sheet.canvas.getContext("2d");
     if (this.sheet) this.carry(context, sheet);
     this.setAttribute("aria-busy", "true");
-    let rows = this.rows ?? 1, painted = started;
+    let rows = this.rows, painted = started;
     for (let row = 0; row < n; row += rows) {
-      rows = Math.max(1, Math.min(this.rows ?? 1, n - row));
+      rows = Math.max(1, Math.min(this.rows, n - row));
       const codes = new Float32Array(rows * n * D), before = performance.now();
       for (let i = 0; i < rows * n; i++) {
         codes.set(this.place.at(middles[0][i % n], middles[1][n - 1 - row - Math.floor(i / n)]), i * D);
@@ -230,7 +231,7 @@ export class LatentMap extends HTMLElement {
       }
       context.putImageData(pixels, 0, row * high);
       const took = (performance.now() - before) / rows;
-      this.rows = Math.max(1, Math.min(n, Math.floor(CHUNK / took)));
+      if (!this.backEnd.whole) this.rows = Math.max(1, Math.min(n, Math.floor(CHUNK / took)));
       this.sheet = sheet;
       if (row + rows < n) {
         if (performance.now() - painted > GLANCE) {

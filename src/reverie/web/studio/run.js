@@ -1,0 +1,154 @@
+// One run: how it goes, what it draws, what was measured, and what can be done with it.
+import { button, make } from "../elements.js";
+import { ask, follow, path, send } from "./ask.js";
+import { badge, duration, figure, picture, telling } from "./words.js";
+import "./curves.js";
+import "./film.js";
+
+export class RunPage extends HTMLElement {
+  async begin(name) {
+    document.title = `${name} · Reverie`;
+    Object.assign(this, { name, address: path("api", "runs", name), rows: new Map(), next: 0 });
+    this.head = make("div", { className: "title" });
+    this.progress = make("div", { className: "progress" });
+    this.telling = telling();
+    this.curves = make("loss-curves");
+    this.film = make("film-strip");
+    this.film.begin(name);
+    this.rest = make("div");
+    this.append(this.head, this.telling, this.progress, make("div", { className: "split" }, this.curves, this.film), this.rest);
+    await this.look();
+    addEventListener("theme", () => this.draw());
+    follow(async () => {
+      await this.look().catch((error) => this.telling.say(error.message, true));
+      return this.run.alive ? 1000 : 4000;
+    });
+  }
+
+  async look() {
+    const run = await ask(this.address);
+    if (run.folder) await this.read();
+    const news = JSON.stringify({ ...run, rows: this.rows.size });
+    this.run = run;
+    if (news === this.news) return;
+    this.news = news;
+    this.draw();
+  }
+
+  /** The new lines of metrics.jsonl; a step that was trained again after an interruption counts once. */
+  async read() {
+    for (let more = true; more;) {
+      const found = await ask(`${this.address}/rows?from=${this.next}`);
+      if (found.next < this.next) this.rows.clear();
+      for (const row of found.rows) this.rows.set(`${row.step} ${Boolean(row.test)}`, row);
+      this.next = found.next;
+      more = found.more;
+    }
+  }
+
+  draw() {
+    const { run } = this, rows = [...this.rows.values()].sort((a, b) => a.step - b.step);
+    const facts = [run.recipe, run.data].filter(Boolean).join(" on ");
+    const held = document.activeElement?.textContent;
+    this.head.replaceChildren(make("div", {}, make("h1", {}, run.name), make("p", { className: "lead" }, facts ? make("span", {}, facts) : "", badge(run.status))),
+      make("div", { className: "row" }, ...this.actions()));
+    [...this.head.querySelectorAll("button, a")].find((each) => each.textContent === held)?.focus();
+    this.progress.replaceChildren(...this.pace(rows));
+    this.curves.show(rows, run.steps);
+    this.film.show(run.samples ?? []);
+    const shut = this.rest.querySelector(".delete") ? this.rest.querySelector(".delete input").value : "";
+    const open = [...this.rest.querySelectorAll("details")].filter((each) => each.open).map((each) => each.dataset.name);
+    this.rest.replaceChildren(...this.below());
+    for (const each of this.rest.querySelectorAll("details")) each.open = open.includes(each.dataset.name) || each.open;
+    if (shut) this.rest.querySelector(".delete input").value = shut;
+  }
+
+  actions() {
+    const { run, name } = this, found = [];
+    const does = (words, what, properties) => button(words, () => this.act(what), properties);
+    if (run.alive && run.status !== "measuring") found.push(does("Stop and save", "stop"));
+    if (!run.alive && ["stopped", "interrupted", "diverged"].includes(run.status)) found.push(does("Resume", "resume", { className: "main" }));
+    if (run.report) found.push(make("a", { className: "button", href: `${this.address}/report`, target: "_blank", rel: "noopener" }, "Report"));
+    if (run.folder && (run.model || run.samples?.length)) {
+      found.push(make("a", { className: `button ${run.alive ? "" : "main"}`, href: path("explore", name) }, "Explore"));
+    }
+    return found;
+  }
+
+  async act(what) {
+    try {
+      await send(`${this.address}/${what}`);
+      this.telling.say(what === "stop" ? "It saves and stops after this step." : "It goes on from its last checkpoint.");
+      await this.look();
+    } catch (error) {
+      this.telling.say(error.message, true);
+    }
+  }
+
+  /** How far, how fast, how long still. */
+  pace(rows) {
+    const { run } = this, batches = rows.filter((row) => !row.test), last = batches.at(-1);
+    if (!last) return run.alive ? [make("p", { className: "note" }, "It reads the data and makes the model.")] : [];
+    const back = batches.at(-20) ?? batches[0], seconds = last.seconds - back.seconds;
+    const images = ((last.epoch - back.epoch) * (run.record?.data?.train ?? 0)) / seconds;
+    const left = ((run.steps - last.step) * seconds) / (last.step - back.step);
+    const facts = [["Step", `${figure(last.step)} of ${figure(run.steps ?? last.step)}`], ["Epoch", last.epoch.toFixed(last.epoch < 10 ? 2 : 1)],
+      ["Trained for", duration(last.seconds)]];
+    if (images > 0 && Number.isFinite(images)) facts.push(["Examples a second", figure(Math.round(images))]);
+    if (run.alive && run.status === "training" && left > 0) facts.push(["Left", duration(left)]);
+    const bar = run.alive ? [make("progress", { max: run.steps ?? 1, value: last.step, "aria-label": "Progress" })] : [];
+    return [...bar, make("dl", { className: "numbers" }, ...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))))];
+  }
+
+  below() {
+    const { run } = this, found = [];
+    if (run.reason && run.status !== "finished") found.push(make("p", { className: "telling bad" }, run.reason));
+    if (run.figures?.length) found.push(this.figures());
+    if (run.pictures?.length) found.push(this.pictures());
+    if (run.settings) found.push(this.table("Settings", Object.entries(run.settings).map(([k, v]) => [k.replaceAll("_", " "), Array.isArray(v) ? v.join(" ") : String(v)])));
+    if (run.said?.length) {
+      const log = make("details", { "data-name": "log", open: run.status === "failed" }, make("summary", {}, "What it said"),
+        make("pre", { tabIndex: 0 }, run.said.join("\n")));
+      found.push(log);
+    }
+    return [...found, this.removal()];
+  }
+
+  figures() {
+    const rows = this.run.figures.map((each) => make("tr", {}, make("th", { scope: "row" }, each.name.replaceAll("_", " ")),
+      make("td", { className: "number" }, each.words), make("td", {}, each.unit ?? ""), make("td", { className: "note" }, each.remark)));
+    const head = ["Figure", "Value", "Unit", "Protocol"].map((words) => make("th", { scope: "col" }, words));
+    const below = this.run.protocol ? make("p", { className: "note" }, `For all: ${this.run.protocol}.`) : "";
+    return make("section", {}, make("h2", {}, "Figures"), make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Figures" },
+      make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))), below);
+  }
+
+  pictures() {
+    const sheets = this.run.pictures.map((each) => {
+      const words = each.name.replace(/\.png$/, "").replaceAll("-", " ");
+      return make("figure", {}, make("img", { src: picture(this.name, "pictures", each), alt: `Picture: ${words}`, loading: "lazy" }), make("figcaption", {}, words));
+    });
+    return make("section", {}, make("h2", {}, "Pictures"), make("div", { className: "gallery" }, ...sheets));
+  }
+
+  table(title, pairs) {
+    const rows = pairs.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)));
+    return make("details", { "data-name": title }, make("summary", {}, title), make("table", { className: "settings" }, make("tbody", {}, ...rows)));
+  }
+
+  /** Deleting asks for the name, typed. */
+  removal() {
+    const { name } = this;
+    const typed = make("input", { type: "text", autocomplete: "off", oninput: () => { gone.disabled = typed.value !== name; } });
+    const gone = button("Delete for good", async () => {
+      try {
+        await send(`${this.address}/delete`, { name: typed.value });
+        location.href = "/";
+      } catch (error) {
+        this.telling.say(error.message, true);
+      }
+    }, { disabled: true });
+    return make("details", { className: "delete", "data-name": "delete" }, make("summary", {}, "Delete this run"),
+      make("div", { className: "row" }, make("label", { className: "field" }, make("span", {}, `Type ${name} to delete it`), typed), gone));
+  }
+}

@@ -1,0 +1,158 @@
+// A training: a recipe, data, and a form made from the recipe's signature.
+import { button, labelled, make } from "../elements.js";
+import { ask, bring, path, send } from "./ask.js";
+import { capital, telling } from "./words.js";
+
+const TITLES = { training: "Training", model: "Model", machine: "Machine and exactness" };
+
+export class TrainPage extends HTMLElement {
+  async begin() {
+    document.title = "Train · Reverie";
+    const [recipes, data] = await Promise.all([ask("/api/recipes"), ask("/api/data")]);
+    Object.assign(this, { recipes, data, fields: new Map() });
+    const wanted = new URLSearchParams(location.search).get("recipe");
+    this.recipe = make("select", { onchange: () => this.open(this.recipe.value) },
+      ...recipes.map(({ name }) => make("option", { value: name }, name)));
+    this.recipe.value = recipes.some(({ name }) => name === wanted) ? wanted : recipes.some(({ name }) => name === "vae-conv") ? "vae-conv" : recipes[0].name;
+    this.about = make("div", { className: "about" });
+    this.groups = make("div", { className: "groups" });
+    this.telling = telling();
+    this.name = make("input", { type: "text", placeholder: "its own", maxLength: 100, autocomplete: "off" });
+    this.append(make("div", { className: "title" }, make("div", {}, make("h1", {}, "Train a model"),
+      make("p", { className: "lead" }, "Training goes on when you close this page."))),
+      make("form", { onsubmit: (event) => { event.preventDefault(); this.start(); } },
+        make("section", { className: "sheet-of-form" }, labelled("Recipe", this.recipe), this.about), this.source(), this.groups,
+        make("section", { className: "row last" }, labelled("Name of the run", this.name), make("button", { type: "submit", className: "main" }, "Start training")),
+        this.telling));
+    await this.open(this.recipe.value);
+  }
+
+  async open(name) {
+    this.form = await ask(path("api", "recipes", name));
+    history.replaceState(null, "", `/train?recipe=${encodeURIComponent(name)}`);
+    this.fields.clear();
+    this.about.replaceChildren(make("p", {}, this.form.summary), make("details", {}, make("summary", {}, "Where it comes from"),
+      make("p", { className: "note story" }, this.form.story)));
+    this.groups.replaceChildren(...this.form.groups.map((group) => this.group(group)));
+    this.offer();
+  }
+
+  group({ name, fields }) {
+    const inputs = fields.filter((field) => field.name !== "data").map((field) => this.field(field));
+    const inside = make("div", { className: "fields" }, ...inputs);
+    if (name === "training") return make("section", {}, make("h2", {}, TITLES[name]), inside);
+    return make("details", { open: name === "model" }, make("summary", {}, make("h2", {}, TITLES[name])), inside);
+  }
+
+  field(field) {
+    const input = this.input(field), id = `field-${field.name}`;
+    input.id = id;
+    input.setAttribute("aria-describedby", `${id}-help`);
+    this.fields.set(field.name, { field, input });
+    const words = [field.help, field.range && `${field.range}.`].filter(Boolean).map(capital).join(" ");
+    return make("div", { className: "entry" }, make("label", { htmlFor: id }, capital(field.name.replaceAll("_", " "))), input,
+      make("p", { className: "note", id: `${id}-help` }, words));
+  }
+
+  input(field) {
+    const usual = field.default === null ? "" : String(Array.isArray(field.default) ? field.default.join(" ") : field.default);
+    if (field.kind === "choice") {
+      return make("select", {}, ...field.choices.map((value) => make("option", { value, selected: value === usual }, value)));
+    }
+    if (field.kind === "switch") return make("input", { type: "checkbox", checked: Boolean(field.default) });
+    if (field.kind === "whole" || field.kind === "number") {
+      const input = make("input", { type: "number", step: field.kind === "whole" ? 1 : "any", value: usual, placeholder: usual || "not set" });
+      if (field.low !== undefined) input.min = field.low;
+      if (field.high !== undefined && field.high < 1e6) input.max = field.high;
+      return input;
+    }
+    return make("input", { type: "text", value: usual, placeholder: usual || "not set", autocomplete: "off" });
+  }
+
+  // Data
+
+  source() {
+    this.select = make("select", { onchange: () => this.sourced() });
+    this.pathname = make("input", { type: "text", placeholder: "/home/me/pictures", autocomplete: "off" });
+    this.files = make("input", { type: "file", multiple: true });
+    this.folder = make("input", { type: "file", webkitdirectory: true });
+    this.set = make("input", { type: "text", maxLength: 40, pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]*", autocomplete: "off", value: "mine" });
+    this.sending = make("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
+    this.byPath = make("div", { className: "entry" }, labelled("Folder, archive or array file on this machine", this.pathname));
+    this.byUpload = make("div", { className: "drop", ondragover: (event) => event.preventDefault(),
+      ondrop: (event) => { event.preventDefault(); this.upload([...event.dataTransfer.files]); } },
+      make("p", { className: "note" }, "Pictures, an archive (.zip) or an array (.npy, .npz). Folders of a folder become classes. Drop files here, or choose them."),
+      make("div", { className: "row" }, labelled("Name of the set", this.set), labelled("Files", this.files), labelled("or a folder", this.folder),
+        button("Upload", () => this.upload([...this.files.files, ...this.folder.files]))), this.sending);
+    return make("section", { className: "sheet-of-form" }, labelled("Data", this.select), this.byPath, this.byUpload);
+  }
+
+  /** What can be chosen, with the recipe's usual set first. */
+  offer(chosen) {
+    const usual = this.form.data, kept = chosen ?? this.select.value, { named, uploads } = this.data;
+    const usualSet = named.find((set) => set.name === usual), kind = usualSet?.kind ?? "images";
+    const option = (value, words) => make("option", { value }, words);
+    const sets = named.filter((set) => set.here && set.kind === kind).map((set) => option(set.name, `${set.name}: ${set.about}`));
+    const here = usualSet?.here ? `${usual}, the recipe's own` : `${usual}, or what stands in for it offline`;
+    const group = (label, items) => (items.length ? [make("optgroup", { label }, ...items)] : []);
+    this.select.replaceChildren(...(usual ? [option("", here)] : []), ...group("Sets", sets),
+      ...group("Uploaded", uploads.map((name) => option(`uploads/${name}`, name))),
+      make("optgroup", { label: "Your own" }, option(" path", "A path on this machine …"), option(" upload", "Bring files …")));
+    this.select.value = kept;
+    if (this.select.selectedIndex < 0) this.select.selectedIndex = 0;
+    this.sourced();
+  }
+
+  sourced() {
+    this.byPath.hidden = this.select.value !== " path";
+    this.byUpload.hidden = this.select.value !== " upload";
+  }
+
+  async upload(files) {
+    const set = this.set.value.trim();
+    if (!files.length || !this.set.checkValidity() || !set) return this.telling.say("Choose files, and a name of letters and digits.", true);
+    this.sending.hidden = false;
+    let sent = 0;
+    try {
+      for (const file of files) {
+        const inside = file.webkitRelativePath ? file.webkitRelativePath.split("/").slice(1).slice(-3).join("/") : file.name;
+        this.sending.value = sent / files.length;
+        if (!inside.split("/").at(-1).startsWith(".")) await bring(`${path("api", "uploads", set)}?path=${encodeURIComponent(inside)}`, file);
+        this.telling.say(`${++sent} of ${files.length} files brought`);
+      }
+      this.data = await ask("/api/data");
+      this.offer(`uploads/${set}`);
+    } catch (error) {
+      this.telling.say(error.message, true);
+    } finally {
+      this.sending.hidden = true;
+    }
+  }
+
+  // Starting
+
+  /** What differs from the defaults, each as its type. */
+  values() {
+    const found = {};
+    for (const [name, { field, input }] of this.fields) {
+      const text = input.value.trim();
+      if (field.kind === "switch") found[name] = input.checked;
+      else if (text === "") continue;
+      else if (field.kind === "whole" || field.kind === "number") found[name] = Number(text);
+      else if (field.kind === "list") found[name] = text.split(/[\s,]+/).map((each) => (field.of.kind === "word" ? each : Number(each)));
+      else found[name] = text;
+    }
+    const data = this.select.value === " path" ? this.pathname.value.trim() : this.select.value;
+    if (data === " upload") throw new Error("Upload the files first, then start.");
+    return data ? { ...found, data } : found;
+  }
+
+  async start() {
+    try {
+      const { name } = await send("/api/train", { recipe: this.form.name, name: this.name.value.trim() || null, values: this.values() });
+      location.href = path("runs", name);
+    } catch (error) {
+      this.telling.say(error.message, true);
+    }
+  }
+}

@@ -1,0 +1,38 @@
+"""The form is the signature: every recipe has one, and its defaults are what the command line takes without flags."""
+
+import inspect
+from typing import Annotated, Literal
+
+import pytest
+
+from reverie import config, recipes
+from reverie.arguments import Range, keywords
+from reverie.studio.form import field, form
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_has_a_form_whose_defaults_are_the_recipe_s(name):
+    found = form(name)
+    fields = {each["name"]: each for group in found["groups"] for each in group["fields"]}
+    assert fields.keys() == keywords(recipes.find(name).run).keys() | keywords(config.options).keys()
+    given = {each["name"]: each["default"] for each in fields.values() if each["default"] is not None}
+    assert config.resolve(name, given) == config.resolve(name, {})
+    assert all(each["help"] for each in fields.values())
+
+
+@pytest.mark.parametrize(
+    ("annotation", "takes"),
+    [
+        (int, {"kind": "whole"}),
+        (bool, {"kind": "switch"}),
+        (str | None, {"kind": "word", "optional": True}),
+        (Literal["a", "b"], {"kind": "choice", "choices": ["a", "b"]}),
+        (tuple[int, ...], {"kind": "list", "of": {"kind": "whole"}, "length": None}),
+        (tuple[float, float], {"kind": "list", "of": {"kind": "number"}, "length": 2}),
+        (Annotated[float, Range(above=0, high=1e9)], {"kind": "number", "above": 0, "high": 1e9, "range": "above 0"}),
+        (Annotated[int, Range(low=1)] | None, {"kind": "whole", "low": 1, "range": "at least 1", "optional": True}),
+    ],
+)  # fmt: skip
+def test_what_a_type_takes(annotation, takes):
+    parameter = inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    assert field(parameter, "words.") == {"name": "x", "help": "words.", "default": None, **takes}

@@ -1,0 +1,78 @@
+"""The shelf: what is said of a run at every moment of its life, and the tail of its course."""
+
+import json
+
+import pytest
+from starlette.exceptions import HTTPException
+
+from reverie.errors import UsageError
+from reverie.files import sole, write_json
+from reverie.studio.shelf import Shelf, plainly
+from reverie.studio.trainer import Trainer
+
+
+@pytest.fixture
+def shelf(runs):
+    return Shelf(runs, Trainer(runs))
+
+
+@pytest.mark.parametrize(
+    ("status", "alive", "word"),
+    [
+        ("created", True, "starting"), ("running", True, "training"), ("finished", True, "measuring"),
+        ("stopped", True, "resuming"), ("diverged", True, "resuming"),
+        ("created", False, "interrupted"), ("running", False, "interrupted"), ("finished", False, "finished"),
+        ("stopped", False, "stopped"), ("diverged", False, "diverged"),
+    ],
+)  # fmt: skip
+def test_a_status_means_something_else_where_a_process_lives(status, alive, word, shelf, runs):
+    run = shelf.find("vae")
+    run.update(status=status)
+    with sole(runs / "vae", alive):
+        assert shelf.summary(run)["status"] == word
+
+
+def test_the_course_comes_in_whole_lines_and_from_where_one_stopped(shelf, runs):
+    path = runs / "vae" / "metrics.jsonl"
+    before = shelf.rows("vae", 0)
+    assert before["rows"] == [json.loads(line) for line in path.read_text().splitlines()]
+    assert before["next"] == path.stat().st_size
+    with path.open("a") as file:
+        file.write('{"step": 3, "loss": NaN}\n{"step": 4, "lo')
+    after = shelf.rows("vae", before["next"])
+    assert after["rows"] == [{"step": 3, "loss": None}]
+    with path.open("a") as file:
+        file.write('ss": 1}\nnonsense\n[1]\n')
+    assert shelf.rows("vae", after["next"])["rows"] == [{"step": 4, "loss": 1}]
+    assert shelf.rows("vae", 10**9)["rows"][0] == before["rows"][0]  # the file was begun anew
+
+
+def test_names_are_looked_up_and_never_joined(shelf, runs):
+    (runs / "vae" / "run.json").rename(runs / "run.json")
+    (runs / "vae" / "config.toml").rename(runs / "config.toml")
+    for name in (".", "", "..", "vae", str(runs), "told/../told"):
+        with pytest.raises(HTTPException):
+            shelf.find(name)
+
+
+def test_a_run_that_is_trained_or_is_a_link_is_not_deleted(shelf, runs):
+    with sole(runs / "vae"), pytest.raises(UsageError, match="stop it first"):
+        shelf.delete("vae", "vae")
+    (runs / "link").symlink_to(runs / "told")
+    with pytest.raises(UsageError, match="link"):
+        shelf.delete("link", "link")
+    assert (runs / "told" / "run.json").is_file()
+
+
+def test_numbers_that_are_not_finite_are_none():
+    assert plainly({"a": [float("nan"), 1.5, True, "x", None], 3: float("inf")}) == {
+        "a": [None, 1.5, True, "x", None],
+        "3": None,
+    }
+
+
+def test_a_record_with_strange_values_is_still_shown(shelf, runs):
+    record = json.loads((runs / "vae" / "run.json").read_text())
+    write_json(runs / "vae" / "run.json", {**record, "data": "x", "status": 5, "steps": None, "recipe": 7})
+    assert shelf.summary(shelf.find("vae"))["data"] == ""
+    assert shelf.detail("vae")["name"] == "vae"

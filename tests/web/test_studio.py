@@ -1,0 +1,325 @@
+"""The studio in a browser: a model trained from the form to its end, then looked at from every side.
+
+Skipped, visibly, where there is no Chromium or no Playwright. With ``$REVERIE_SHOTS`` the pages are photographed there.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the extra [browser] is not installed")
+pytest.importorskip("uvicorn", reason="the extra [studio] is not installed")
+pytest.importorskip("mlxtend", reason="the extra [demo] is not installed")
+from scenes import png  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if CHROMIUM is None:
+    pytest.skip("there is no Chromium", allow_module_level=True)
+
+SHOTS = os.environ.get("REVERIE_SHOTS")
+EPOCHS = os.environ.get("REVERIE_EPOCHS", "2")  # more of them make a better picture
+MINUTES = 300_000  # milliseconds that a training may take on a busy machine
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    """A studio in a process of its own, as a person starts it; its address with the token."""
+    runs = tmp_path_factory.mktemp("studio") / "runs"
+    words = [sys.executable, "-m", "reverie", "studio", "--runs", str(runs), "--no-browser", "--port", "0"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    yield re.search(r"http\S+", process.stdout.readline())[0]
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def visitor(browser, studio, said, **how):
+    """A browser window that has entered by the printed address."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **how})
+    page = context.new_page()
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(studio)
+    ready(page)
+    return page
+
+
+def ready(page):
+    page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
+
+
+@pytest.fixture
+def enter(browser, studio, request):
+    """Opens a page of the studio; the test fails if the page says anything in its console."""
+    said, pages = [], []
+
+    def go(path="/", **how):
+        page = visitor(browser, studio, said, **how)
+        pages.append(page)
+        if path != "/":
+            page.goto(studio.split("/#")[0] + path)
+            ready(page)
+        return page
+
+    go.said = said
+    yield go
+    for i, page in enumerate(pages):
+        photograph(page, re.sub(r"[^\w-]+", "-", f"{request.node.name}-{i}"))
+        page.context.close()
+    assert said == []
+
+
+def photograph(page, name, **how):
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.{how.get('type', 'png')}", **{"full_page": True, **how})
+
+
+@pytest.fixture(scope="module")
+def digits(browser, studio):
+    """A model of digits, trained from the form to its end."""
+    said = []
+    page = visitor(browser, studio, said)
+    page.get_by_role("link", name="Train", exact=True).click()
+    page.get_by_role("combobox", name="Recipe", exact=True).select_option("vae-fashion")
+    page.get_by_text("Fashion-MNIST variational").wait_for()
+    page.get_by_role("combobox", name="Data", exact=True).select_option("mnist-5k")
+    page.get_by_label("Epochs").fill(EPOCHS)
+    page.get_by_label("Batch", exact=True).fill("64")
+    page.get_by_label("Likelihood").select_option("bernoulli")
+    page.get_by_text("Machine and exactness").click()
+    page.get_by_label("Threads").fill("1")
+    page.get_by_label("Name of the run").fill("digits")
+    photograph(page, "the-form")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/runs/digits")
+    page.locator("curve-chart").first.wait_for(timeout=MINUTES)
+    photograph(page, "while-it-trains")
+    page.locator(".badge.finished").wait_for(timeout=MINUTES)
+    photograph(page, "when-it-is-done")
+    page.context.close()
+    assert said == []
+    return "digits"
+
+
+PICTURE = "() => document.querySelector('code-panel > canvas').toDataURL()"
+CODE = "() => Array.from(document.querySelector('latent-explorer').place.code)"
+HEAR = """name => { window.heard = new Promise((hear, fail) => {
+  addEventListener(name, (e) => hear(e.detail), { once: true });
+  setTimeout(() => fail(new Error(`no ${name} came`)), 60000);
+}); }"""
+
+
+def after(page, event, act):
+    """Do something, and wait for what the page says when it is done; its detail."""
+    page.evaluate(HEAR, event)
+    act()
+    return page.evaluate("() => window.heard")
+
+
+def middle(page, selector):
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box
+
+
+def test_a_training_from_the_form_ends_with_figures_curves_and_a_film(digits, enter):
+    page = enter(f"/runs/{digits}")
+    assert page.locator("curve-chart").count() >= 3
+    assert page.get_by_role("row", name=re.compile("importance bound")).count() == 1
+    film = page.get_by_label("Moment of the training")
+    last = page.locator("film-strip img").get_attribute("src")
+    film.focus()
+    page.keyboard.press("Home")
+    assert page.locator("film-strip img").get_attribute("src") != last
+    chart = page.locator("curve-chart svg").first
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("curve-chart output").first.text_content().startswith("step ")
+
+
+def test_a_drag_on_the_map_changes_the_picture(digits, enter):
+    page = enter(f"/explore/{digits}")
+    x, y, box = middle(page, "latent-map canvas")
+    before = page.evaluate(PICTURE)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    detail = after(page, "picture", lambda: page.mouse.move(x + box["width"] / 4, y - box["height"] / 4))
+    page.mouse.up()
+    assert page.evaluate(PICTURE) != before
+    assert detail["milliseconds"] > 0
+    right, up = page.evaluate(CODE)
+    assert right > 1
+    assert up > 1
+
+
+def test_the_page_asks_for_the_newest_place_alone(digits, enter):
+    page = enter(f"/explore/{digits}")
+    page.wait_for_timeout(1500)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/decoder") else None)
+    place = "document.querySelector('latent-explorer').place"
+    page.evaluate(f"() => {{ for (let i = 1; i <= 100; i++) {place}.change({{ code: Float32Array.of(i / 50, 0) }}); }}")
+    page.wait_for_timeout(1500)
+    assert 1 <= len(asked) <= 3
+    assert page.evaluate(CODE) == [2, 0]
+
+
+def test_a_drawn_digit_is_reconstructed_placed_and_scored(digits, enter):
+    page = enter(f"/explore/{digits}")
+    x, y, box = middle(page, "drawing-panel canvas.paper")
+    empty = page.evaluate("() => document.querySelector('drawing-panel').answer.toDataURL()")
+    page.mouse.move(x, y - box["height"] / 3)
+    page.mouse.down()
+    after(page, "reconstruction", lambda: page.mouse.move(x, y + box["height"] / 3))
+    page.evaluate(HEAR, "score")
+    page.mouse.up()
+    assert page.evaluate("() => document.querySelector('drawing-panel').answer.toDataURL()") != empty
+    assert page.evaluate(CODE) == page.evaluate("() => Array.from(document.querySelector('latent-map').landed)")
+    score = page.evaluate("() => window.heard")
+    assert score["nats"][0] < 0
+    assert "test images are likelier" in page.locator(".score").text_content()
+
+
+def test_an_attribute_moves_the_picture_along_its_direction(digits, enter):
+    page = enter(f"/explore/{digits}")
+    page.get_by_role("combobox", name="Having").select_option("7")
+    page.wait_for_function("() => !document.querySelector('attribute-panel input').disabled")
+    start = page.evaluate(CODE)
+    way = page.evaluate("() => Array.from(document.querySelector('attribute-panel').direction)")
+    slider = page.get_by_label("Strength of the attribute")
+    slider.focus()
+    after(page, "picture", lambda: page.keyboard.press("End"))
+    np.testing.assert_allclose(page.evaluate(CODE), np.array(start) + 2 * np.array(way), atol=1e-5)
+    after(page, "picture", lambda: page.keyboard.press("Home"))
+    np.testing.assert_allclose(page.evaluate(CODE), np.array(start) - 2 * np.array(way), atol=1e-5)
+
+
+def test_places_that_are_marked_are_a_group(digits, enter):
+    page = enter(f"/explore/{digits}#z=1,1")
+    page.get_by_role("button", name="This place has it").click()
+    page.evaluate("() => document.querySelector('latent-explorer').place.change({ code: Float32Array.of(-1, 0) })")
+    page.get_by_role("button", name="This place lacks it").click()
+    page.get_by_text("From 1 codes with it and 1 without.").wait_for()
+    assert page.evaluate("() => document.querySelector('attribute-panel').direction") == [2, 1]
+
+
+def test_the_photograph_of_the_readme(digits, enter):
+    """The explorer as the README shows it: a digit drawn, the cursor where it landed."""
+    page = enter(f"/explore/{digits}", viewport={"width": 1280, "height": 1090})
+    x, y, box = middle(page, "drawing-panel canvas.paper")
+    side = box["width"]
+    page.mouse.move(x - side / 5, y - side / 4)
+    page.mouse.down()
+    for right, down in ((0.2, -0.25), (0.12, -0.05), (0.02, 0.12), (-0.04, 0.3)):
+        page.mouse.move(x + right * side, y + down * side, steps=6)
+    page.evaluate(HEAR, "score")
+    page.mouse.up()
+    page.evaluate("() => window.heard")
+    page.evaluate("() => scrollTo(0, 0)")
+    page.wait_for_timeout(1000)
+    photograph(page, "studio", full_page=False, type="jpeg", quality=75)
+    assert page.locator(".score").text_content().strip()
+
+
+def test_stop_resume_compare_and_delete_by_the_buttons(digits, enter):
+    page = enter("/train?recipe=vae-mlp")
+    page.get_by_role("combobox", name="Data", exact=True).select_option("mnist-5k")
+    page.get_by_label("Epochs").fill("5000")
+    page.get_by_label("Hidden", exact=True).fill("8")
+    page.get_by_label("Name of the run").fill("long")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/runs/long")
+    page.locator("curve-chart").first.wait_for(timeout=MINUTES)
+    page.get_by_role("button", name="Stop and save").click()
+    page.locator(".badge.stopped").wait_for(timeout=MINUTES)
+    page.get_by_role("button", name="Resume").click()
+    page.locator(".badge.training").wait_for(timeout=MINUTES)
+    page.reload()  # it goes on without the page
+    ready(page)
+    page.get_by_role("button", name="Stop and save").click()
+    page.locator(".badge.stopped").wait_for(timeout=MINUTES)
+    page.get_by_text("Delete this run").click()
+    gone = page.get_by_role("button", name="Delete for good")
+    assert gone.is_disabled()
+    page.get_by_label("Type long to delete it").fill("long")
+    gone.click()
+    page.wait_for_url(re.compile(r"/$"))
+    page.get_by_role("heading", name="Runs").wait_for()
+    assert page.locator(".cards li").count() == 1
+
+
+def test_a_value_out_of_its_range_is_one_message_beside_the_button(enter):
+    page = enter("/train?recipe=vae-mlp")
+    page.evaluate("() => { document.querySelector('form').noValidate = true; }")
+    page.get_by_label("Batch", exact=True).fill("0")
+    page.get_by_label("Minutes").fill("1")
+    page.get_by_label("Epochs").fill("1")
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("are both a budget").wait_for()
+    page.get_by_label("Epochs").fill("")
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("--batch must be at least 1").wait_for()
+    assert all("status of 400" in words for words in enter.said)  # which is what the browser says of a refusal
+    enter.said.clear()
+
+
+def test_pictures_are_brought_and_chosen(enter, tmp_path):
+    for i in range(12):
+        (tmp_path / f"{i}.png").write_bytes(png(seed=i))
+    page = enter("/train")
+    page.get_by_role("combobox", name="Data", exact=True).select_option("Bring files …")
+    page.get_by_label("Name of the set").fill("noise")
+    page.get_by_label("Files", exact=True).set_input_files(sorted(tmp_path.glob("*.png")))
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("12 of 12 files brought").wait_for()
+    assert page.get_by_role("combobox", name="Data", exact=True).input_value() == "uploads/noise"
+
+
+def test_without_the_token_there_is_one_message(browser, studio):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(studio.split("#")[0])
+    page.get_by_role("alert").wait_for()
+    assert "address that the terminal shows" in page.get_by_role("alert").text_content()
+    context.close()
+
+
+def test_two_browsers_at_once(digits, enter):
+    first, second = enter(f"/explore/{digits}"), enter(f"/explore/{digits}")
+    for page, key in ((first, "ArrowRight"), (second, "ArrowLeft")):
+        page.locator("latent-map canvas").focus()
+        after(page, "picture", lambda page=page, key=key: page.keyboard.press(key))
+    assert sum(first.evaluate(CODE)) == -sum(second.evaluate(CODE)) != 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/train", "/runs/digits", "/explore/digits", "/compare?first=digits&second=digits"]
+)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(path, scheme, digits, enter):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the extra [browser] is not installed")
+    page = enter(path, color_scheme=scheme, bypass_csp=True)
+    page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.wait_for_timeout(500)
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("path", ["/", "/train", "/runs/digits", "/explore/digits"])
+def test_at_twice_the_size_nothing_is_cut_off(path, digits, enter):
+    page = enter(path, viewport={"width": 640, "height": 450})
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
