@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from reverie.studio.server import _listen
 from scenes import pictures, reverie
 
 
@@ -57,6 +58,12 @@ def test_the_address_answers_and_ctrl_c_closes_it(start):
     assert process.returncode == 0
     assert "closed" in said
     assert wrong == ""
+
+
+def test_it_sends_small_packets_at_once():
+    """asyncio sets TCP_NODELAY on sockets that are named as TCP alone; without it each answer takes 40 ms more."""
+    with _listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 RAW = [

@@ -97,8 +97,16 @@ def _listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"--port is a number from 0 to 65535; got {port}.")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
+        raise UsageError(f"The studio cannot find {host}: {error.strerror}. Give another --host.") from error
+    # Named as TCP, so that asyncio sends small packets at once: else the body of an answer waits 40 ms for its head.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
         words = f"The studio cannot listen on {host}, port {port}: {error.strerror or error}."
         raise UsageError(f"{words} Give another with --port, or 0 for any that is free.") from error
     return listening
