@@ -14,7 +14,7 @@ from reverie.report import field, sheets
 from reverie.report.field import EDGE, Scene
 
 SHOWN = 1000  # real points of a picture
-ARROWS = 120
+ARROWS = 90
 PLACES = 81  # on a side of the square where the critic is asked
 COUNT = 10_000  # points on each side of a figure
 

@@ -200,13 +200,13 @@ class PointStock:
         return True
 
 
-def ring(count: int = 8, sigma: float = 0.04) -> Gaussians:
+def ring(count: int = 8, sigma: float = 0.05) -> Gaussians:
     """Gaussians on the unit circle, the first at (1, 0)."""
     angles = 2 * math.pi * torch.arange(count) / count
     return Gaussians(torch.stack([angles.cos(), angles.sin()], 1), sigma)
 
 
-def grid(side: int = 5, sigma: float = 0.03) -> Gaussians:
+def grid(side: int = 5, sigma: float = 0.05) -> Gaussians:
     """Gaussians on a square grid from -1 to 1."""
     places = torch.linspace(-1, 1, side)
     return Gaussians(torch.cartesian_prod(places, places), sigma)

@@ -54,9 +54,9 @@ def picture(scene: Scene, *, title: str, caption: str, theme: Name = "light") ->
         theme: light or dark.
     """
     colours = theme_of(theme)
-    figure = _figure(6.4, 7.5, colours)
+    figure = _figure(6.4, 7.3, colours)
     top = _heading(figure, title, caption, colours, -0.05)
-    axes = figure.add_axes((0.056, top - 0.888 * 6.4 / 7.5, 0.888, 0.888 * 6.4 / 7.5))
+    axes = figure.add_axes((0.056, top - 0.888 * 6.4 / 7.3, 0.888, 0.888 * 6.4 / 7.3))
     axes.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xticks=[], yticks=[], facecolor=colours.paper)
     for spine in axes.spines.values():
         spine.set_color(colours.rule)
@@ -65,9 +65,12 @@ def picture(scene: Scene, *, title: str, caption: str, theme: Name = "light") ->
     _points(axes, scene, colours)
     handles, names = axes.get_legend_handles_labels()
     figure.legend(
-        handles, names, loc="lower left", bbox_to_anchor=(0.035, 0.004), ncols=len(names), frameon=False, fontsize=9.5,
+        handles, names, loc="lower left", bbox_to_anchor=(0.035, 0.01), ncols=len(names), frameon=False, fontsize=9.5,
         labelcolor=colours.muted, handletextpad=0.2, columnspacing=1.4, markerscale=1.4,
     )  # fmt: skip
+    if scene.level is not None:
+        words = "blue: taken for real   dashed: midway   arrows: pull"
+        figure.text(0.944, 0.033, words, color=colours.muted, fontsize=9.5, ha="right")
     return _image(figure)
 
 
@@ -81,11 +84,18 @@ def _behind(axes: "Axes", level: Numbers, theme: Theme) -> None:
     ends = soft(theme.classes[2]), to_rgb(theme.paper), soft(theme.classes[6])
     shades = LinearSegmentedColormap.from_list("critic", ends)
     places = np.linspace(-EDGE, EDGE, len(level))
-    scale = float(np.quantile(np.abs(level), 0.9)) or 1.0
     bands = np.linspace(-1, 1, BANDS + 1)
-    axes.contourf(places, places, np.clip(level / scale, -1, 1), bands, cmap=shades, antialiased=True)
+    axes.contourf(places, places, _balanced(level), bands, cmap=shades, antialiased=True)
     if level.min() < 0 < level.max():
         axes.contour(places, places, level, [0.0], colors=[theme.muted], linewidths=1.1, linestyles="dashed")
+
+
+def _balanced(level: Numbers) -> Numbers:
+    """Between -1 and 1, each side of 0 in its own scale: what is taken for real is often a small part of the plane."""
+    high, low = np.clip(level, 0, None), np.clip(-level, 0, None)
+    tops = [float(np.quantile(side[side > 0], 0.9)) if side.any() else 1.0 for side in (high, low)]
+    balanced: Numbers = np.clip(high / tops[0], 0, 1) - np.clip(low / tops[1], 0, 1)
+    return balanced
 
 
 def _points(axes: "Axes", scene: Scene, theme: Theme) -> None:
@@ -113,11 +123,20 @@ def film(frames: Sequence[Path], path: Path, *, milliseconds: int = 160) -> Path
         milliseconds: each frame; the last one stays eight times as long.
     """
     pictures = [_small(frame) for frame in frames]
-    palette = pictures[-1].quantize(COLOURS, dither=Image.Dither.NONE)
+    palette = _strip(pictures).quantize(COLOURS, dither=Image.Dither.NONE)
     first, *others = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in pictures]
     content, times = io.BytesIO(), [milliseconds] * len(others) + [8 * milliseconds]
     first.save(content, "GIF", save_all=True, append_images=others, duration=times, loop=0)
     return write(path, content.getvalue())
+
+
+def _strip(pictures: Sequence[Image.Image]) -> Image.Image:
+    """All frames in one picture, a quarter as wide and high, for colours that are those of none alone."""
+    width, height = pictures[0].width // 4, pictures[0].height // 4
+    strip = Image.new("RGB", (width, height * len(pictures)))
+    for i, each in enumerate(pictures):
+        strip.paste(each.resize((width, height), Image.Resampling.NEAREST), (0, i * height))
+    return strip
 
 
 def _small(path: Path) -> Image.Image:
