@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from reverie.actions import Result
 from reverie.errors import UsageError
-from reverie.metrics.figures import Figure
+from reverie.metrics.figures import Figure, Protocol
 from reverie.metrics.points import ANGLES, GOOD, NEAR, SHARE, Found, found_modes, sliced_wasserstein
 from reverie.out import check_png, save_png
 from reverie.planar import Planar
 from reverie.report import field, sheets
 from reverie.report.field import EDGE, Scene
+from reverie.report.theme import Name
 
 SHOWN = 1000  # real points of a picture
 ARROWS = 90
@@ -48,7 +50,7 @@ def sample(
     scene = _scene(planar, n, seed, temperature)
     text = {"Title": f"Samples of {planar.name}", "Software": "Reverie", "Source": planar.name}
 
-    def draw(theme: field.Name) -> field.Image.Image:
+    def draw(theme: Name) -> Image.Image:
         return field.picture(scene, title=planar.name, caption=_caption(planar, scene), theme=theme)
 
     if out is None:
@@ -118,7 +120,7 @@ def measure_points(planar: Planar, n: int = COUNT) -> list[Figure]:
         n: points on each side.
     """
     points, held_out, others = planar.generated(n, 0, "evaluate"), planar.real(n, "evaluate"), planar.real(n, "floor")
-    known = {"data": planar.data.name, "data_sha256": planar.data.fingerprint()[:16], "points": f"{n:,}"}
+    known: dict[str, str | int | float] = {"data": planar.data.name, "data_sha256": planar.data.fingerprint()[:16], "points": f"{n:,}"}
     how = {**known, "against": f"{n:,} held-out points", "directions": ANGLES}
     floor = sliced_wasserstein(others, held_out)
     distance = sliced_wasserstein(points, held_out)
@@ -129,7 +131,7 @@ def measure_points(planar: Planar, n: int = COUNT) -> list[Figure]:
     return found
 
 
-def _of_modes(found: Found, total: int, known: dict[str, str]) -> list[Figure]:
+def _of_modes(found: Found, total: int, known: Protocol) -> list[Figure]:
     near = {**known, "near": f"{NEAR:g} standard deviations"}
     enough = {**near, "found": f"{SHARE:g} of the fair share of good points"}
     return [

@@ -271,8 +271,9 @@ class Run:
 
     def evaluate(self, **options: Any) -> Result:
         """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""
-        subjects = {"images": lambda: self.trained, "text": lambda: self.written, "points": lambda: self.planar}
-        return evaluate(subjects[self.kind](), **options)
+        kind = self.kind
+        subject = self.written if kind == "text" else self.planar if kind == "points" else self.trained
+        return evaluate(subject, **options)
 
     def draw(self) -> list[Path]:
         """Draw the pictures that the recipe names, as it wants them."""

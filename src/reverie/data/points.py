@@ -5,7 +5,7 @@ held-out points are those of another key. All laws lie in the square from -1 to 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -212,7 +212,7 @@ def grid(side: int = 5, sigma: float = 0.05) -> Gaussians:
     return Gaussians(torch.cartesian_prod(places, places), sigma)
 
 
-LAWS = {"ring": ring, "grid": grid, "spiral": Spiral}
+LAWS: dict[str, Callable[[], Law]] = {"ring": ring, "grid": grid, "spiral": Spiral}
 
 
 def load_points(source: str | Path) -> PointData:

@@ -127,7 +127,7 @@ def cost_of(name: str, smoothing: float = 0.0) -> Cost:
         return smoothed[name](smoothing)
     if smoothing:
         raise UsageError(f"--smoothing is of targets of 0 and 1: it goes with {', '.join(smoothed)}, not with {name}.")
-    others = {
+    others: dict[str, Callable[[], Cost]] = {
         "least-squares": adversarial.least_squares,
         "wasserstein": adversarial.wasserstein,
         "hinge": adversarial.hinge,

@@ -70,7 +70,7 @@ def picture(scene: Scene, *, title: str, caption: str, theme: Name = "light") ->
     )  # fmt: skip
     if scene.level is not None:
         words = "blue: taken for real   dashed: midway   arrows: pull"
-        figure.text(0.944, 0.033, words, color=colours.muted, fontsize=9.5, ha="right")
+        figure.text(0.944, 0.031, words, color=colours.muted, fontsize=9.5, ha="right")
     return _image(figure)
 
 
@@ -78,10 +78,11 @@ def _behind(axes: "Axes", level: Numbers, theme: Theme) -> None:
     """Soft bands towards one colour where the critic says real, towards another where it says generated."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-    def soft(colour: str) -> Numbers:
-        return SOFT * np.asarray(to_rgb(colour)) + (1 - SOFT) * np.asarray(to_rgb(theme.paper))
+    def soft(colour: str) -> tuple[float, float, float]:
+        red, green, blue = SOFT * np.asarray(to_rgb(colour)) + (1 - SOFT) * np.asarray(to_rgb(theme.paper))
+        return float(red), float(green), float(blue)
 
-    ends = soft(theme.classes[2]), to_rgb(theme.paper), soft(theme.classes[6])
+    ends = [soft(theme.classes[2]), to_rgb(theme.paper), soft(theme.classes[6])]
     shades = LinearSegmentedColormap.from_list("critic", ends)
     places = np.linspace(-EDGE, EDGE, len(level))
     bands = np.linspace(-1, 1, BANDS + 1)
@@ -100,8 +101,8 @@ def _balanced(level: Numbers) -> Numbers:
 
 def _points(axes: "Axes", scene: Scene, theme: Theme) -> None:
     real, generated, strong = _array(scene.real), _array(scene.generated), theme.classes[9]
-    axes.scatter(*real.T, s=5, color=theme.ink, alpha=0.28, linewidths=0, label="real")
-    axes.scatter(*generated.T, s=9, color=strong, alpha=0.75, linewidths=0, label="generated", zorder=3)
+    axes.scatter(real[:, 0], real[:, 1], s=5, color=theme.ink, alpha=0.28, linewidths=0, label="real")
+    axes.scatter(generated[:, 0], generated[:, 1], s=9, color=strong, alpha=0.75, linewidths=0, label="generated", zorder=3)
     if scene.pulled is None or scene.pull is None:
         return
     at, pull = _array(scene.pulled), _array(scene.pull)
