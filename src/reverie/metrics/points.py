@@ -15,7 +15,7 @@ ANGLES = 180  # directions from 0 to pi
 
 
 class Found(NamedTuple):
-    """How many modes were found, and the share of good points."""
+    """How many modes were found, and the share of the N points that are good: both are numbers, not per example."""
 
     modes: int
     good: float

@@ -21,8 +21,8 @@ EDGE = 1.45  # of the square that is shown, from -EDGE to EDGE
 REACH = 0.16  # length of the longest arrows
 SOFT = 0.5  # of a colour in what lies behind the points
 BANDS = 15
-FRAME = 560  # pixels of a film's width
-COLOURS = 96  # of a film
+FRAME = 480  # pixels of a film's width
+COLOURS = 64  # of a film
 
 
 @dataclass(frozen=True)
