@@ -120,7 +120,11 @@ def measure_points(planar: Planar, n: int = COUNT) -> list[Figure]:
         n: points on each side.
     """
     points, held_out, others = planar.generated(n, 0, "evaluate"), planar.real(n, "evaluate"), planar.real(n, "floor")
-    known: dict[str, str | int | float] = {"data": planar.data.name, "data_sha256": planar.data.fingerprint()[:16], "points": f"{n:,}"}
+    known: dict[str, str | int | float] = {
+        "data": planar.data.name,
+        "data_sha256": planar.data.fingerprint()[:16],
+        "points": f"{n:,}",
+    }
     how = {**known, "against": f"{n:,} held-out points", "directions": ANGLES}
     floor = sliced_wasserstein(others, held_out)
     distance = sliced_wasserstein(points, held_out)

@@ -22,7 +22,7 @@ REACH = 0.16  # length of the longest arrows
 SOFT = 0.5  # of a colour in what lies behind the points
 BANDS = 15
 FRAME = 480  # pixels of a film's width
-COLOURS = 64  # of a film
+OFTEN, FAR = 192, 64  # colours of a film: the frequent ones, for soft bands, and the outermost, for ink and accents
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,9 @@ def _balanced(level: Numbers) -> Numbers:
 def _points(axes: "Axes", scene: Scene, theme: Theme) -> None:
     real, generated, strong = _array(scene.real), _array(scene.generated), theme.classes[9]
     axes.scatter(real[:, 0], real[:, 1], s=5, color=theme.ink, alpha=0.28, linewidths=0, label="real")
-    axes.scatter(generated[:, 0], generated[:, 1], s=9, color=strong, alpha=0.75, linewidths=0, label="generated", zorder=3)
+    axes.scatter(
+        generated[:, 0], generated[:, 1], s=9, color=strong, alpha=0.75, linewidths=0, label="generated", zorder=3
+    )
     if scene.pulled is None or scene.pull is None:
         return
     at, pull = _array(scene.pulled), _array(scene.pull)
@@ -124,11 +126,21 @@ def film(frames: Sequence[Path], path: Path, *, milliseconds: int = 160) -> Path
         milliseconds: each frame; the last one stays eight times as long.
     """
     pictures = [_small(frame) for frame in frames]
-    palette = _strip(pictures).quantize(COLOURS, dither=Image.Dither.NONE)
+    palette = _palette(_strip(pictures))
     first, *others = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in pictures]
     content, times = io.BytesIO(), [milliseconds] * len(others) + [8 * milliseconds]
     first.save(content, "GIF", save_all=True, append_images=others, duration=times, loop=0)
     return write(path, content.getvalue())
+
+
+def _palette(strip: Image.Image) -> Image.Image:
+    often, far = (
+        strip.quantize(count, method, dither=Image.Dither.NONE).getpalette() or []
+        for count, method in ((OFTEN, Image.Quantize.MEDIANCUT), (FAR, Image.Quantize.MAXCOVERAGE))
+    )
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(often[: 3 * OFTEN] + far[: 3 * FAR])
+    return palette
 
 
 def _strip(pictures: Sequence[Image.Image]) -> Image.Image:
