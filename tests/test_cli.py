@@ -18,7 +18,7 @@ import reverie as package
 from reverie import arguments, config, recipes
 from reverie.commands import app, data_app
 from reverie.engine.noise import ItemNoise
-from reverie.kinds import takes_text
+from reverie.kinds import kind_of
 from reverie.pages import commands
 from reverie.runs import list_runs
 from reverie.train_command import own
@@ -315,8 +315,10 @@ def test_every_command_has_a_help_page(name, capfd):
 @pytest.mark.parametrize("recipe", recipes.names())
 def test_every_recipe_trains_at_its_smallest(recipe, workshop, tmp_path):
     options = {"data": str(workshop / "classes"), "size": "16", "steps": 1, "threads": 1, "device": "cpu"}
-    if takes_text(recipe):
+    if kind_of(recipe) == "text":
         options = options | {"data": None, "size": None, "text": "to be, or not to be, that is the question:\n" * 20}
+    if kind_of(recipe) == "points":
+        options = options | {"data": "ring", "size": None}
     run = package.train(recipe, runs=tmp_path, **options, **recipes.find(recipe).TINY)
     assert run.record["status"] == "finished"
     figures = {figure["name"] for figure in json.loads((run.folder / "eval.json").read_text())["figures"]}

@@ -22,6 +22,8 @@ from reverie.metrics.language import symbol_nats
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.separability import evaluate_separability
+from reverie.planar import Planar
+from reverie.point_actions import COUNT, measure_points, watch_points
 from reverie.protocols import Autoencoder, Density, LatentDensity, Sampler
 from reverie.quality import measure_samples, never, usual_count
 from reverie.text.measures import COLD, Passage, evaluate_baselines, evaluate_text
@@ -33,7 +35,7 @@ REFERENCES = 10_000  # training codes that neighbours are looked for among
 
 
 def evaluate(
-    trained: Trained | Written,
+    trained: Trained | Written | Planar,
     *,
     k: int = 100,
     n: int | None = None,
@@ -46,7 +48,8 @@ def evaluate(
     Args:
         trained: the model.
         k: importance samples for each image, for the bound of a latent-variable model.
-        n: so many test images, evenly spaced, or so many symbols from the start of the held-out text; all by default.
+        n: so many test images, evenly spaced, symbols from the start of the held-out text, or points; by default all,
+            and of points 10,000.
         samples: how many samples are drawn and measured; 0 for none; by default as many as there are test images, at
             most 10,000, and fewer if the model draws pixel by pixel.
         quick: samples are few by default, and held against some of the training images: seconds.
@@ -64,6 +67,8 @@ def evaluate(
     stop = should_stop or never
     if isinstance(trained, Written):
         found = _of_text(trained, n, stop)
+    elif isinstance(trained, Planar):
+        found = measure_points(trained, n or COUNT)
     else:
         found = _of_images(trained, k, n, stop) + _of_samples(trained, samples, quick, stop)
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in found]})
@@ -178,8 +183,10 @@ def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str
 
 
 @torch.no_grad()
-def watch(trained: Trained | Written, items: int) -> dict[str, float]:
+def watch(trained: Trained | Written | Planar, items: int) -> dict[str, float]:
     """What is looked at after each epoch, on test images, evenly spaced, or on held-out text; the first is a loss.
+
+    Of points it is their distance from as many held-out ones.
 
     A text's is in nats per symbol, exact, over its first symbols with the state carried. The loss of a latent-variable
     model is the negative elbo at one draw an image; that of an exact density, the negative log-likelihood; an
@@ -187,6 +194,8 @@ def watch(trained: Trained | Written, items: int) -> dict[str, float]:
     """
     if isinstance(trained, Written):
         return {"test_loss": float(symbol_nats(trained.model, _held_out(trained, items + 1)).mean())}
+    if isinstance(trained, Planar):
+        return watch_points(trained, items)
     split = trained.images(None, items)
     x, label, found = trained.view.still(split.pixels), trained.labels(split), []
     for first in range(0, len(x), 100):  # few enough for networks whose features are many times the image

@@ -8,6 +8,7 @@ from torch import nn
 
 from reverie.data import ImageData
 from reverie.data.corpus import TextData
+from reverie.data.points import PointData
 from reverie.engine.loop import Report
 from reverie.engine.noise import ItemNoise
 from reverie.engine.plan import Plan
@@ -16,6 +17,8 @@ from reverie.evaluation import watch, watch_aside
 from reverie.kinds import Data
 from reverie.latent import decode_means
 from reverie.metrics.samples import Yardstick
+from reverie.planar import Planar
+from reverie.point_actions import film, show_epoch
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.quality import judged_by_samples, watch_samples, yardsticks_of
 from reverie.report import card, page, sheets
@@ -26,11 +29,8 @@ from reverie.text.course import SEED, continuations, note_epoch
 from reverie.trained import Trained, codes_of
 from reverie.written import Written
 
-QUICK_K, QUICK_N = (
-    50,
-    1000,
-)  # of the evaluation that ends a run; `reverie evaluate` measures on all test images
-QUICK_TEXT = 120_000  # symbols of a text
+QUICK_K = 50  # of the evaluation that ends a run; `reverie evaluate` measures on all that is held out
+QUICK = {"images": 1000, "text": 120_000, "points": 10_000}  # images, symbols, points
 SHEETS = 40  # pictures of progress in a run, at most
 
 
@@ -56,6 +56,8 @@ def on_epoch(
         shown = epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs
         if shown and isinstance(trained, Trained):
             _progress_sheet(trained, epoch, epoch * job.epoch_steps)
+        elif shown and isinstance(trained, Planar):
+            show_epoch(trained, epoch, epoch * job.epoch_steps)
         elif shown and isinstance(trained, Written):
             _continuations(trained, epoch, epoch * job.epoch_steps, figures)
         model.train(was_training)
@@ -78,8 +80,10 @@ def on_measured(run: Run, report: Report) -> Callable[[int, dict[str, float]], N
     return act
 
 
-def subject_of(run: Run, model: nn.Module, plan: Plan, data: Data) -> Trained | Written:
-    """A model with its images or its text."""
+def subject_of(run: Run, model: nn.Module, plan: Plan, data: Data) -> Trained | Written | Planar:
+    """A model with its images, its text or its points."""
+    if isinstance(data, PointData):
+        return Planar(run.name, run.folder, model, data)
     if isinstance(data, TextData):
         return Written(run.name, run.folder, model, data, plan.view, "")
     view: Any = plan.view
@@ -119,8 +123,10 @@ def finish(run: Run, data: Data, say: Callable[[str], None]) -> None:
     done = Run(run.folder)
     done.__dict__["data"] = replace(data)
     say("measuring and drawing ...")
-    done.evaluate(k=QUICK_K, n=QUICK_TEXT if run.is_text else QUICK_N, quick=True)
+    done.evaluate(k=QUICK_K, n=QUICK[run.kind], quick=True)
     done.draw()
+    if run.kind == "points":
+        film(done.planar)
     write_pages(done)
     if found := verdict(tuple(lines(run.folder / "metrics.jsonl"))):
         say(str(found))

@@ -1,21 +1,29 @@
-"""The kinds of data that a recipe may take, images or text: the only place where they are told apart."""
+"""The kinds of data that a recipe may take, images, text or points: the only place where they are told apart."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from reverie import config, recipes
 from reverie.data import ImageData, ImageSpec, load
 from reverie.data.corpus import TextData, TextSpec, load_text, pasted
+from reverie.data.points import PointData, PointSpec, load_points
 from reverie.errors import UsageError
 
-Data = ImageData | TextData
-Spec = ImageSpec | TextSpec
+Data = ImageData | TextData | PointData
+Spec = ImageSpec | TextSpec | PointSpec
+Kind = Literal["images", "text", "points"]
+
+
+def kind_of(recipe: str) -> Kind:
+    """What a recipe takes, by the type of the first argument of its ``run``; images if it says nothing."""
+    kinds: dict[Any, Kind] = {TextSpec: "text", PointSpec: "points"}
+    return kinds.get(get_type_hints(recipes.find(recipe).run).get("data"), "images")
 
 
 def takes_text(recipe: str) -> bool:
-    """Whether a recipe is for text: whether the first argument of its ``run`` is a ``TextSpec``."""
-    return get_type_hints(recipes.find(recipe).run).get("data") is TextSpec
+    """Whether a recipe is for text."""
+    return kind_of(recipe) == "text"
 
 
 def read(settings: Mapping[str, Any], source: str | None) -> Data:
@@ -27,15 +35,18 @@ def read(settings: Mapping[str, Any], source: str | None) -> Data:
 
     Raises:
         DataError: it is missing, broken, or of another kind.
-        UsageError: an option is for the other kind, or text is both named and pasted.
+        UsageError: an option is for another kind, or text is both named and pasted.
     """
     recipe, size = settings["recipe"], config.parse_size(settings["size"])
-    if not takes_text(recipe):
-        if settings["text"] is not None:
-            raise UsageError(f"--text is for recipes of text; {recipe} takes images: give --data.")
+    kind = kind_of(recipe)
+    if kind != "text" and settings["text"] is not None:
+        raise UsageError(f"--text is for recipes of text; {recipe} takes {kind}: give --data.")
+    if kind != "images" and (size or settings["channels"] != "auto"):
+        raise UsageError(f"--size and --channels are for images; {recipe} takes {kind}: leave them out.")
+    if kind == "images":
         return load(source or "", size=size, channels=settings["channels"])
-    if size or settings["channels"] != "auto":
-        raise UsageError(f"--size and --channels are for images; {recipe} takes text: leave them out.")
+    if kind == "points":
+        return load_points(source or "")
     if settings["text"] is None:
         return load_text(source or "")
     if settings["data"]:
@@ -54,4 +65,7 @@ def spec_of(recipe: str, record: Mapping[str, Any], folder: Path) -> Spec:
     Raises:
         DataError: the vocabulary of a language model is missing or damaged.
     """
-    return TextSpec.of_record(record, folder) if takes_text(recipe) else ImageSpec.of_record(record)
+    kind = kind_of(recipe)
+    if kind == "text":
+        return TextSpec.of_record(record, folder)
+    return PointSpec.of_record(record) if kind == "points" else ImageSpec.of_record(record)

@@ -15,10 +15,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from reverie import actions, config, recipes, text_actions
+from reverie import actions, config, point_actions, recipes, text_actions
 from reverie.actions import Result
 from reverie.data import ImageData
 from reverie.data.corpus import TextData, TextSpec
+from reverie.data.points import PointData
 from reverie.data.views import View
 from reverie.engine.checkpoint import newest
 from reverie.engine.machine import keep_freed_memory
@@ -26,12 +27,17 @@ from reverie.engine.plan import Plan
 from reverie.errors import Interrupted, ReverieError, UsageError, suggest
 from reverie.evaluation import evaluate
 from reverie.files import read_json, write, write_json
-from reverie.kinds import Data, Spec, read, spec_of, takes_text
+from reverie.kinds import Data, Kind, Spec, kind_of, read, spec_of
+from reverie.planar import Planar
 from reverie.text_actions import SHOWN, SPOKEN, Speech, Voice
 from reverie.trained import Trained
 from reverie.written import Written
 
-SPEAKS = "generate, score, copies, compress, evaluate"
+CAN = {
+    "images": "sample, evaluate",
+    "text": "generate, score, copies, compress, evaluate",
+    "points": "sample, evaluate",
+}
 RECORDED = {"status", "recipe", "data", "versions", "view"}
 
 
@@ -73,9 +79,18 @@ class Run:
         return Interrupted(f"Stopped and saved. Go on with: reverie train --resume {self.folder}")
 
     @property
+    def kind(self) -> Kind:
+        """What it is a model of: images, text or points."""
+        return kind_of(self.config["recipe"])
+
+    @property
     def is_text(self) -> bool:
-        """Whether it is a model of text; else of images."""
-        return takes_text(self.config["recipe"])
+        """Whether it is a model of text."""
+        return self.kind == "text"
+
+    def _without(self, what: str) -> UsageError:
+        """The word to a person who wants what a model of this kind has not."""
+        return UsageError(f"{self.name} is a model of {self.kind} and has no {what}. It can: {CAN[self.kind]}.")
 
     @cached_property
     def spec(self) -> Spec:
@@ -133,11 +148,11 @@ class Run:
         """The model with its images, as the actions take it.
 
         Raises:
-            UsageError: it is a model of text.
+            UsageError: it is not a model of images.
         """
         view, data = self.plan.view, self.data
         if not isinstance(view, View) or not isinstance(data, ImageData):
-            raise UsageError(f"{self.name} is a model of text and has no images. It can: {SPEAKS}.")
+            raise self._without("images")
         return Trained(self.name, self.folder, self.model, view, data, self.config["data"])
 
     @cached_property
@@ -145,27 +160,41 @@ class Run:
         """The language model with its text.
 
         Raises:
-            UsageError: it is a model of images.
+            UsageError: it is not a model of text.
         """
         data = self.data
         if not isinstance(data, TextData):
-            raise UsageError(f"{self.name} is a model of images and has no text. It can: sample, evaluate.")
+            raise self._without("text")
         return Written(self.name, self.folder, self.model, data, self.plan.view, self.config["data"] or "")
+
+    @cached_property
+    def planar(self) -> Planar:
+        """The model with its points.
+
+        Raises:
+            UsageError: it is not a model of points.
+        """
+        data = self.data
+        if not isinstance(data, PointData):
+            raise self._without("points")
+        return Planar(self.name, self.folder, self.model, data)
 
     @cached_property
     def voice(self) -> Voice:
         """The language model with its vocabulary, without its text.
 
         Raises:
-            UsageError: it is a model of images.
+            UsageError: it is not a model of text.
         """
         spec = self.spec
         if not isinstance(spec, TextSpec) or spec.kept is None:
-            raise UsageError(f"{self.name} is a model of images and has no text. It can: sample, evaluate.")
+            raise self._without("text")
         return Voice(self.name, self.folder, self.model, spec.kept)
 
     def sample(self, n: int = 64, **options: Any) -> Result:
-        """Draw new images; see ``reverie.actions.sample``."""
+        """Draw new images or points; see ``reverie.actions.sample`` and ``reverie.point_actions.sample``."""
+        if self.kind == "points":
+            return point_actions.sample(self.planar, n, **options)
         return actions.sample(self.trained, n, **options)
 
     def reconstruct(self, images: str | Path | None = None, **options: Any) -> Result:
@@ -202,8 +231,7 @@ class Run:
     def _for(self, action: Callable[..., Result], options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse options that are for models of another kind."""
         if strange := [f"--{name}" for name in options if name not in inspect.signature(action).parameters]:
-            kind = "text" if self.is_text else "images"
-            raise UsageError(f"{self.name} is a model of {kind}: leave out {', '.join(strange)}.")
+            raise UsageError(f"{self.name} is a model of {self.kind}: leave out {', '.join(strange)}.")
         return options
 
     def _held_out(self) -> str:
@@ -243,7 +271,9 @@ class Run:
 
     def evaluate(self, **options: Any) -> Result:
         """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""
-        return evaluate(self.written if isinstance(self.data, TextData) else self.trained, **options)
+        kind = self.kind
+        subject = self.written if kind == "text" else self.planar if kind == "points" else self.trained
+        return evaluate(subject, **options)
 
     def draw(self) -> list[Path]:
         """Draw the pictures that the recipe names, as it wants them."""

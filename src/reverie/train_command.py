@@ -186,6 +186,9 @@ def _conclude(run: "Run", as_json: bool) -> None:
     if run.is_text:
         print(f"{report}\nNext: reverie generate {run.folder} --length 500", flush=True)
         return
+    if run.kind == "points":
+        print(f"{report}\n{run.folder / 'pictures' / 'training.gif'}\nNext: reverie sample {run.folder} --n 2000")
+        return
     action = f"reverie sample {run.folder} --seed 1"
     if any("given" in figure["protocol"] for figure in figures):
         action = f"reverie sample {run.folder} --label {quote(run.record['data']['classes'][-1])}"

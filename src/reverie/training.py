@@ -116,7 +116,8 @@ def prepare(config: dict[str, Any], spec: Spec | None = None) -> Prepared:
         taken(config["init"], plan.model, data.spec)  # refuses what does not fit before there is a folder
     device = machine.pick_device(config["device"])
     threads = config["threads"] or machine.free_cores()
-    bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and machine.has_fast_bf16(device))
+    fast = plan.bf16 and machine.has_fast_bf16(device)
+    bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and fast)
     asked = config["data"] or (data.name if config["text"] is None else None)
     config |= {"data": asked, "device": device.type, "threads": threads}
     config |= {"precision": "bf16" if bf16 else "fp32"}

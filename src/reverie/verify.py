@@ -10,6 +10,7 @@ from reverie import config, recipes
 from reverie.data.images import ImageData, Split
 from reverie.data.views import View
 from reverie.errors import DataError, ReverieError, UsageError, suggest
+from reverie.kinds import kind_of
 from reverie.runs import Run, open_run
 from reverie.trained import spread
 from reverie.training import build, load_data
@@ -86,7 +87,7 @@ def _of_recipe(name: str, data: str | None, size: str | None) -> Subject:
     if not isinstance(plan.model, nn.Module):
         raise UsageError(f"The model of {name} must be an nn.Module; it is a {type(plan.model).__name__}.")
     if not isinstance(plan.view, View) or not isinstance(images, ImageData):
-        raise UsageError(f"verify is for models of images; {name} is a recipe of text.")
+        raise UsageError(f"verify is for models of images; {name} is a recipe of {kind_of(name)}.")
     return _subject(plan.model, plan.view, plan.view.fixed(images).test)
 
 

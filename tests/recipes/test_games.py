@@ -1,10 +1,14 @@
 """Recipes of adversarial networks: what their sources print, and what every one of them must keep."""
 
+import typing
+
 import pytest
 import torch
+from torch.nn.functional import softplus
 
 from reverie import recipes
 from reverie.data import ImageSpec
+from reverie.data.points import PointSpec
 from reverie.engine.noise import ItemNoise, StepNoise
 from reverie.errors import DataError, UsageError
 from reverie.models.gan import BATCH_NORM, GAN
@@ -52,7 +56,7 @@ def test_every_recipe_of_a_game_is_looked_at():
         for name in recipes.names()
         if "models.gan" in (recipes.FOLDER / f"{name.replace('-', '_')}.py").read_text()
     ]
-    assert found == GAMES
+    assert found == sorted([*GAMES, "gan-toy"])  # of points, not of images: see below
 
 
 @pytest.mark.parametrize("name", GAMES)
@@ -177,6 +181,37 @@ def test_the_preset_of_the_hinge_game():
     assert plan.schedule(1.0) == pytest.approx(0.1)
     assert plan.ema(100) == pytest.approx(0.5 ** (64 / 320))  # a twentieth of 6,400 images
     assert plan.ema(10**6) == pytest.approx(0.5 ** (64 / 5000))
+
+
+@pytest.mark.parametrize("cost", typing.get_args(typing.get_type_hints(recipes.find("gan-toy").run)["cost"]))
+@pytest.mark.parametrize("penalty", ["zero-centred", "gradient", "none"])
+def test_the_game_of_points_has_every_cost_and_penalty(cost, penalty):
+    model = planned("gan-toy", PointSpec("ring"), cost=cost, penalty=penalty, weight=0.3, critic_turns=2).model
+    assert dict(model.turns) == {"critic": 2, "generator": 1}
+    real, noise = torch.randn(64, 2), StepNoise((0,), 0, 64)
+    fake = model.sample(64, noise)
+    of_real, of_fake = (model.critic(x).squeeze(1) for x in (real, fake))
+    wanted = {
+        "minimax": -softplus(of_fake),
+        "non-saturating": softplus(-of_fake),
+        "maximum-likelihood": -(of_fake.exp().mean().log()).expand(64),
+        "least-squares": (of_fake - 1).square() / 2,
+        "wasserstein": -of_fake,
+        "hinge": -of_fake,
+        "relativistic": softplus(of_real - of_fake),
+    }
+    torch.testing.assert_close(model.loss("generator", Batch(real), noise).value, wanted[cost])
+    logs = model.loss("critic", Batch(real), noise).logs
+    assert ("gradient_fake" in logs, "gradient" in logs) == (penalty == "zero-centred", penalty == "gradient")
+    if penalty == "zero-centred":
+        paid = 0.3 / 2 * (slopes(model, real).square() + slopes(model, fake).square())
+        torch.testing.assert_close(logs["penalty"], paid.mean())
+
+
+def slopes(model, x):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(model.critic(x).sum(), x)
+    return slope.norm(dim=1)
 
 
 def test_labels_and_smoothing_are_asked_for_where_they_mean_something():

@@ -67,6 +67,7 @@ class Plan:
         clip: largest norm of a player's gradient, 0 for no limit.
         anneal: factor on all rates after an epoch whose watched loss is not below the lowest before; 1 for none.
         watch: how many test images, samples, or symbols of held-out text, are measured after each epoch.
+        bf16: whether products may be in bf16 where a machine is fast at it and the person leaves it open.
         keep: which weights are the result: of the last step, or of the epoch whose first held-out figure was best.
         pictures: what is drawn when training ends, by the name of a picture and its arguments.
     """
@@ -82,6 +83,7 @@ class Plan:
     clip: float = 0.0
     anneal: float = 1.0
     watch: int = 2000
+    bf16: bool = True
     keep: Literal["last", "best"] = "last"
     pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

@@ -127,7 +127,13 @@ def cost_of(name: str, smoothing: float = 0.0) -> Cost:
         return smoothed[name](smoothing)
     if smoothing:
         raise UsageError(f"--smoothing is of targets of 0 and 1: it goes with {', '.join(smoothed)}, not with {name}.")
-    return adversarial.relativistic() if name == "relativistic" else adversarial.least_squares()
+    others: dict[str, Callable[[], Cost]] = {
+        "least-squares": adversarial.least_squares,
+        "wasserstein": adversarial.wasserstein,
+        "hinge": adversarial.hinge,
+        "relativistic": adversarial.relativistic,
+    }
+    return others[name]()
 
 
 def augment_of(name: Augment) -> Callable[[torch.Tensor, Noise, str], torch.Tensor] | None:
