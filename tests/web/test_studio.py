@@ -187,9 +187,10 @@ def test_a_drawn_digit_is_reconstructed_placed_and_scored(digits, enter):
     after(page, "reconstruction", lambda: page.mouse.move(x, y + box["height"] / 3))
     page.evaluate(HEAR, "score")
     page.mouse.up()
-    assert page.evaluate("() => document.querySelector('drawing-panel').answer.toDataURL()") != empty
-    assert page.evaluate(CODE) == page.evaluate("() => Array.from(document.querySelector('latent-map').landed)")
     score = page.evaluate("() => window.heard")
+    landed = "Array.from(document.querySelector('latent-map').landed)"
+    page.wait_for_function(f"() => String(({CODE})()) === String({landed})")
+    assert page.evaluate("() => document.querySelector('drawing-panel').answer.toDataURL()") != empty
     assert score["nats"][0] < 0
     assert "test images are likelier" in page.locator(".score").text_content()
 
