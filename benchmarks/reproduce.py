@@ -2,6 +2,7 @@
 
     REVERIE_DATA=... python benchmarks/reproduce.py            # everything, about an hour on two cores
     python benchmarks/reproduce.py --only vae-mlp              # one row
+    python benchmarks/reproduce.py --only ladder-mnist --of runs/mine   # a row of a run that is trained already
     python benchmarks/reproduce.py --render                    # docs/results.md from results.jsonl
 
 A row of results.jsonl holds the command, the figures with their protocols, seconds, device and versions.
@@ -60,17 +61,25 @@ SHARED = """(shared): other work ran on the machine, so that its seconds are mor
 """
 
 
-def measure(name: str, threads: int = 0) -> dict:
+def trained(name: str, threads: int = 0) -> dict:
     """Train and evaluate one row; 0 threads takes the cores that are free."""
     recipe, settings = ROWS[name]
     with tempfile.TemporaryDirectory() as runs, telling() as report:
-        began = time.monotonic()
         run = reverie.train(recipe, runs=runs, report=report, threads=threads, **settings)
-        trained = time.monotonic() - began
-        began = time.monotonic()
-        figures = Run(run.folder).evaluate(k=K).figures
-        measured = time.monotonic() - began
-        record, resolved = run.record, run.config
+        return measured(name, run.folder)
+
+
+def measured(name: str, folder: Path) -> dict:
+    """Evaluate the run of a row."""
+    run = Run(folder)
+    recipe, settings = ROWS[name]
+    record, resolved = run.record, run.config
+    kept = {"minutes": resolved.get("minutes"), **resolved["arguments"]}
+    if resolved["recipe"] != recipe or any(kept.get(key) != value for key, value in settings.items()):
+        raise SystemExit(f"{folder} was not made by {command(name)}")
+    began = time.monotonic()
+    figures = run.evaluate(k=K).figures
+    seconds = time.monotonic() - began
     return {
         "kind": "reproduce",
         "name": name,
@@ -80,8 +89,7 @@ def measure(name: str, threads: int = 0) -> dict:
         "epochs": round(resolved["steps"] * resolved["arguments"]["batch"] / record["data"]["train"]),
         "steps": resolved["steps"],
         "seconds": record["seconds"],
-        "seconds_with_report": round(trained, 1),
-        "seconds_of_evaluation": round(measured, 1),
+        "seconds_of_evaluation": round(seconds, 1),
         "parameters": record["parameters"],
         "device": f"{record['device']}, {resolved['threads']} threads, {resolved['precision']}",
         "versions": record["versions"],
@@ -177,6 +185,7 @@ def main() -> None:
     """Measure, write down, render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=list(ROWS), default=list(ROWS))
+    parser.add_argument("--of", type=Path, metavar="RUN", help="evaluate this run of the one row of --only")
     parser.add_argument("--threads", type=int, default=0, help="0 takes the cores that are free")
     parser.add_argument("--shared", action="store_true", help="say that other work runs on the machine meanwhile")
     parser.add_argument("--render", action="store_true", help="only render the page")
@@ -184,9 +193,12 @@ def main() -> None:
     if not arguments.render:
         if not os.environ.get("REVERIE_DATA"):
             raise SystemExit("REVERIE_DATA must name the folder of data sets")
+        if arguments.of and len(arguments.only) != 1:
+            raise SystemExit("--of is the run of one row: name that row with --only")
         for name in arguments.only:
+            row = measured(name, arguments.of) if arguments.of else trained(name, arguments.threads)
             with RESULTS.open("a") as file:
-                file.write(json.dumps({**measure(name, arguments.threads), "shared": arguments.shared}) + "\n")
+                file.write(json.dumps({**row, "shared": arguments.shared}) + "\n")
             render()
     render()
 

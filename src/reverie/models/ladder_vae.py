@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
+from reverie.distributions import Gaussian, Observation, standard_normal_log_prob
 from reverie.errors import UsageError, refuse_label
 from reverie.nn.ladder import Descent, Ladder
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
@@ -153,4 +153,4 @@ class LadderVAE(nn.Module):
         return None if noise is None else self.layer_divergence(inferred.descend(noise)[0])
 
     def _observe(self, output: Tensor) -> Distribution:
-        return self.observation(upcast(output))
+        return self.observation(output)  # in the network's precision: observations compute in their own

@@ -10,7 +10,7 @@ from torch import nn
 
 from reverie.data import ImageSpec
 from reverie.data.views import View, bits, levels, unit
-from reverie.distributions import Bernoulli, DiscretizedLogistic, Observation, SharedGaussian, SharedLogistic
+from reverie.distributions import Bernoulli, DiscretizedLogistic, Observation, SharedGaussian, SharedLogistic, upcast
 from reverie.engine.muon import Muon
 from reverie.engine.plan import Optimizer
 from reverie.errors import DataError, UsageError
@@ -67,7 +67,7 @@ def logistic_of_each(output: torch.Tensor) -> DiscretizedLogistic:
     ``output`` (B, 2 C, H, W) holds means and log-scales. Those start around -2, about 35 of the 256 levels, and go down
     to -7, where a level holds nearly all mass (Salimans et al. 2017, 1701.05517).
     """
-    mean, log_scale = output.chunk(2, 1)
+    mean, log_scale = upcast(output).chunk(2, 1)
     return DiscretizedLogistic(mean, (log_scale - 2).clamp(min=-7))
 
 

@@ -7,17 +7,20 @@ Differs: SiLU for GELU; two 3x3 convolutions a block, without the bottleneck of 
 state gives the prior, what is added to the state and the state's part in the posterior, to which the image's part is
 added; Muon (Jordan et al. 2024) with a cosine down to 0 instead of AdamW at a constant rate; gradients are clipped
 where the paper leaves out steps; the divergence's weight rises at first.
+With ``local``, each bit sees those just before it, too (Gulrajani et al. 2016, arXiv:1611.05013): the likelihood of
+minutes of training is higher by some nats, and a picture is drawn bit by bit.
 """
 
 import torch
 
-from reverie.arguments import Count, Fraction, Rate, Weight
+from reverie.arguments import Count, Fraction, Rate, Steps, Weight
 from reverie.data import ImageSpec
 from reverie.data.views import bits
 from reverie.distributions import Bernoulli
 from reverie.engine.plan import Plan, cosine
 from reverie.models.ladder_vae import LadderVAE
 from reverie.nn.ladder import Ladder, Rung
+from reverie.nn.local import LocalBits
 from reverie.objectives.elbo import Bound
 from reverie.recipes._parts import Binarise, muon
 
@@ -33,6 +36,7 @@ def run(
     layers: tuple[Count, ...] = (4, 3),
     latent: Count = 4,
     blocks: Count = 2,
+    local: Steps = 0,
     beta: Weight = 1.0,
     warmup: Fraction = 0.08,
     floor: Weight = 0.0,
@@ -50,6 +54,8 @@ def run(
         layers: latent layers at a quarter of the image's size, at an eighth, and so on.
         latent: channels of a latent layer at a quarter of the size; twice as many at each halving.
         blocks: residual blocks on the way up at each of those sizes.
+        local: features that tell each bit, beside the bits just before it; 0 for bits that are independent given the
+            code.
         beta: weight of the divergence; 1 is the bound of the likelihood.
         warmup: part of the budget over which that weight rises from 0.
         floor: free bits of each latent layer, nats.
@@ -60,8 +66,9 @@ def run(
         clip: largest norm of the gradient; 0 for no limit.
     """
     latent_rungs = (Rung(width, blocks, count, latent * 2**place) for place, count in enumerate(layers))
-    ladder = Ladder(data.shape, data.shape[0], [Rung(max(1, width // 2)), *latent_rungs])
-    model = LadderVAE(ladder, Bernoulli, objective=Bound(beta=beta, floor=floor, warmup=warmup))
+    ladder = Ladder(data.shape, local or data.shape[0], [Rung(max(1, width // 2)), *latent_rungs])
+    observation = LocalBits(Bernoulli, data.shape[0], local) if local else Bernoulli
+    model = LadderVAE(ladder, observation, objective=Bound(beta=beta, floor=floor, warmup=warmup))
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         view=bits(binarise),
