@@ -75,3 +75,10 @@ class Counter(nn.Module):
 def test_a_state_that_does_not_begin_at_zero_is_refused():
     with pytest.raises(UsageError, match="its state does not begin at zero"):
         parts_of("counter", Counter(), unit(), SPEC)
+
+
+def test_a_decoder_whose_bits_are_drawn_in_order_has_no_graph():
+    spec = ImageSpec("bits", (1, 8, 8), ())
+    plan = recipes.find("ladder-mnist").run(spec, **{**recipes.find("ladder-mnist").TINY, "local": 2})
+    with pytest.raises(UsageError, match="in many steps"):
+        parts_of("mine", plan.model, plan.view, spec)

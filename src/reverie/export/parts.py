@@ -30,6 +30,8 @@ from reverie.errors import UsageError
 from reverie.kinds import Spec
 from reverie.protocols import Autoencoder, Conditional, Sampler, TextGenerator
 
+STEPS = "{name} cannot become ONNX: it draws a picture in many steps, and a graph is one. Use --to hub."
+
 
 @dataclass(frozen=True)
 class Input:
@@ -93,7 +95,7 @@ def parts_of(name: str, model: nn.Module, view: plan.View, spec: Spec) -> list[P
         return [_step(name, model)]
     if isinstance(view, View) and isinstance(spec, ImageSpec):
         if isinstance(model, Autoencoder):
-            return [_encoder(model, view, spec), _decoder(model, view)]
+            return [_encoder(model, view, spec), _decoder(name, model, view)]
         if isinstance(model, Sampler):
             return [_generator(name, model, view)]
     kind = type(model).__name__
@@ -149,8 +151,12 @@ class Decoder(nn.Module):
         return (self.view.picture(self.model.decode(z, *label).mean),)
 
 
-def _decoder(model: Any, view: View) -> Part:
+def _decoder(name: str, model: Any, view: View) -> Part:
     inputs = {"z": Input("normal", (model.latent,)), **_told(model)}
+    example = [each.draw(1, torch.Generator().manual_seed(0)) for each in inputs.values()]
+    with torch.no_grad():
+        if getattr(model.decode(*example), "sequential", False):
+            raise UsageError(STEPS.format(name=name))
     return Part("decoder", Decoder(model, view), inputs, ("image",))
 
 
@@ -185,9 +191,7 @@ class Listener:
 
     def _hear(self, kind: Literal["normal", "uniform"], name: str, shape: tuple[int, ...]) -> Tensor:
         if name in self.asked or shape[0] != self.n:
-            raise UsageError(
-                f"{self.name} cannot become ONNX: it draws a picture in many steps, and a graph is one. Use --to hub."
-            )
+            raise UsageError(STEPS.format(name=self.name))
         self.asked[name] = Input(kind, tuple(shape[1:]))
         return self.asked[name].draw(self.n, torch.Generator().manual_seed(0))
 
