@@ -22,7 +22,7 @@ TOOLS = {"protocols", *GROUND}
 SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report", "text"}
 RUN = {"training", "runs", "finish", "actions", "evaluation", "quality", "samples", "scores", "trained", "out"}
-RUN |= {"kinds", "written", "initial", "text_actions", "planar", "point_actions"}
+RUN |= {"kinds", "written", "loading", "initial", "text_actions", "planar", "point_actions"}
 DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify", "learn"}
 BELOW_RUN = {"lessons", "recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 

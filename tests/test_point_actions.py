@@ -19,9 +19,10 @@ from reverie.engine.noise import StepNoise
 from reverie.errors import DataError, Interrupted, UsageError
 from reverie.evaluation import evaluate
 from reverie.kinds import kind_of, takes_text
+from reverie.loading import load_model
 from reverie.planar import Planar
 from reverie.point_actions import measure_points, watch_points
-from reverie.runs import Run, load_model
+from reverie.runs import Run
 from reverie.training import create, go, prepare
 
 SMALL = {"generator": (8,), "critic": (8,), "latent": 2, "batch": 6400, "threads": 1, "device": "cpu"}

@@ -18,8 +18,9 @@ from reverie.engine.checkpoint import newest
 from reverie.engine.loop import Report
 from reverie.errors import DataError, Interrupted, UsageError
 from reverie.kinds import takes_text
+from reverie.loading import load_model
 from reverie.models.language import LanguageModel
-from reverie.runs import Run, load_model
+from reverie.runs import Run
 from reverie.training import create, go, prepare
 
 WORDS = "to be, or not to be, that is the question:\nwhether 'tis nobler in the mind to suffer\n" * 12

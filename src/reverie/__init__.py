@@ -15,9 +15,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from reverie.actions import Result as Result
+    from reverie.loading import load_model as load
     from reverie.runs import Run as Run
     from reverie.runs import list_runs as list_runs
-    from reverie.runs import load_model as load
     from reverie.runs import open_run as open_run
     from reverie.training import resume as resume
     from reverie.training import train as train
@@ -26,7 +26,7 @@ _PLACES = {
     "Result": ("reverie.actions", "Result"),
     "Run": ("reverie.runs", "Run"),
     "list_runs": ("reverie.runs", "list_runs"),
-    "load": ("reverie.runs", "load_model"),
+    "load": ("reverie.loading", "load_model"),
     "open_run": ("reverie.runs", "open_run"),
     "resume": ("reverie.training", "resume"),
     "train": ("reverie.training", "train"),

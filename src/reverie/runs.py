@@ -124,7 +124,7 @@ class Run:
     def _weights(self) -> Mapping[str, torch.Tensor]:
         path = self.folder / "model" / "model.safetensors"
         if path.exists():
-            return _tensors(path)
+            return read_tensors(path)
         checkpoint, _ = newest(self.folder / "checkpoints")
         if checkpoint is None:
             raise ReverieError(f"{self.name} has no weights yet; train it with: reverie train --resume {self.folder}")
@@ -323,33 +323,12 @@ def open_run(run: str | Path, runs: str | Path | None = None) -> Run:
     raise UsageError(f'There is no run "{run}" in {folder}.{suggest(str(run), names)} See them with: reverie runs')
 
 
-def load_model(run: str | Path, runs: str | Path | None = None) -> nn.Module:
-    """The trained model of a run as a PyTorch module, in evaluation mode.
-
-    Args:
-        run: a path (also of its ``model`` folder), a name, or ``last``.
-        runs: the folder of runs.
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The weights of a file.
 
     Raises:
-        UsageError: there is no such run.
+        ReverieError: it is damaged.
     """
-    path = Path(run)
-    return _from_model_folder(path) if (path / "model.safetensors").is_file() else open_run(run, runs).model
-
-
-def _from_model_folder(folder: Path) -> nn.Module:
-    """A model from its Hub-layout folder alone."""
-    described = read_json(folder / "config.json")
-    data = described["data"]
-    spec = spec_of(described["recipe"], data, folder)
-    settings = config.resolve(described["recipe"], described["arguments"])
-    model = recipes.find(described["recipe"]).run(spec, **settings["arguments"]).model
-    model.load_state_dict(_tensors(folder / "model.safetensors"))
-    loaded: nn.Module = model.eval().requires_grad_(False)
-    return loaded
-
-
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_tensors(path.read_bytes())
     except SafetensorError as error:

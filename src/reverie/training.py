@@ -20,7 +20,7 @@ from reverie import config as configuration
 from reverie import recipes
 from reverie.engine import machine
 from reverie.engine.checkpoint import newest
-from reverie.engine.loop import Report, Training, fit, restore, rounds_in, settle
+from reverie.engine.loop import Report, Training, begin, fit, restore, rounds_in, settle
 from reverie.engine.noise import generator
 from reverie.engine.plan import Plan
 from reverie.engine.ranks import World, world
@@ -258,6 +258,8 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
         restore(training, checkpoint)
     elif prepared.config["init"]:
         take_over(prepared.config["init"], training, prepared.data.spec)
+    else:
+        begin(training)
     if ranks.first:
         run.update(status="running", steps=job.steps, starts=run.record.get("starts", 0) + 1)
     measure = on_epoch(run, prepared.data, prepared.plan, job, report.say)

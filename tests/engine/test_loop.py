@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from reverie.engine import loop
-from reverie.engine.checkpoint import newest
-from reverie.engine.loop import SKIPS, Report, fit, restore, rounds_in, save, settle
+from reverie.engine.checkpoint import newest, place_of, read
+from reverie.engine.loop import SKIPS, Report, begin, fit, restore, rounds_in, save, settle
+from reverie.engine.noise import StepNoise
 from reverie.engine.plan import cosine, half_life, linear
+from reverie.engine.ranks import World
 from reverie.engine.stop import Stop
 from reverie.engine.turn import Job
 from reverie.errors import Diverged
@@ -346,3 +348,54 @@ def test_without_a_best_the_last_weights_are_the_result(tmp_path):
     model, words = settle(training)
     assert model is training.result
     assert words.startswith("step 9, the last, for the best cannot be read: ")
+
+
+def shifting(model, seen):
+    """A beginning that moves every weight by what the first batch holds."""
+
+    def begin(batch, noise):
+        seen.append((batch.x.clone(), noise.normal("z", (len(batch.x), 2))))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(batch.x.mean())
+
+    return begin
+
+
+def begun(folder, **changes):
+    training, seen = training_of("vae", folder, **changes), []
+    plan = replace(training.job.plan, begin=shifting(training.job.model, seen))
+    training.job = replace(training.job, plan=plan)
+    return training, seen
+
+
+def test_the_first_batch_is_seen_whole_once_and_by_the_average_too(tmp_path):
+    training, seen = begun(tmp_path)
+    before = weights(training.job.model)
+    begin(training)
+    ((x, _),) = seen
+    job = training.job
+    noise = StepNoise((0, "vae", 0, 0), 0, 16)
+    assert torch.equal(x, job.stock.take(0, 16, range(16), 0, noise).x)
+    assert torch.equal(seen[0][1], noise.normal("z", (16, 2)))
+    for model in (job.model, training.average):
+        for name, tensor in weights(model).items():
+            torch.testing.assert_close(tensor, before[name] + x.mean())
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_every_rank_begins_with_the_same_batch(rank, tmp_path):
+    training, seen = begun(tmp_path)
+    training.job = replace(training.job, world=World(rank, 2))
+    begin(training)
+    assert len(seen[0][0]) == 16
+
+
+def test_a_beginning_is_in_the_first_checkpoint(tmp_path):
+    training, _ = begun(tmp_path, steps=1)
+    begin(training)
+    wanted = weights(training.job.model)
+    fit(training, Stop(), Report())
+    first = read(place_of(training.folder, 0))
+    assert same(first.tensors["model"], wanted)
+    assert same(first.tensors["ema"], wanted)

@@ -99,7 +99,9 @@ def test_a_run_that_is_not_finished_is_refused(workshop, capfd):
 
 def test_a_recipe_of_ones_own_is_named(workshop, capfd):
     assert reverie("export", "game", "--to", "hub") == 0
-    assert "game.py: the folder holds no code" in capfd.readouterr().out
+    said = capfd.readouterr().out
+    assert 'game.py")' in said
+    assert "The folder holds no code, and runs none" in said
 
 
 def test_push_says_what_it_needs(workshop, capfd, monkeypatch):

@@ -168,6 +168,77 @@ def test_active_units_are_those_whose_mean_varies():
     assert measure(model, x, k=1)["active_units"].value == 2
 
 
+class Exponential(nn.Module):
+    """``z = exp(z_0)``: a log-normal posterior, of mean ``exp(m + s^2 / 2)``, where the base's mean goes to exp(m)."""
+
+    def forward(self, z, context):
+        return z.exp(), z.sum(-1)
+
+
+class Lognormal(nn.Module):
+    """By the first pixel t: means -v/2, -v/2 and 0, and variances v = 0.05 + 0.6 t, for three dimensions."""
+
+    def forward(self, x):
+        v = (0.05 + 0.6 * x[:, 0, 0, :1]).expand(-1, 3)
+        return torch.cat([v * torch.tensor([-0.5, -0.5, 0.0]), v.log(), v[:, :0]], 1)
+
+
+def lognormal():
+    model = VAE(Lognormal(), mlp_decoder(3, [8], SHAPE), Bernoulli, StandardNormal(3), flow=Exponential())
+    x = bits(4000)
+    x[:, 0, 0, 0] = torch.arange(4000) % 2
+    return model, x
+
+
+def test_active_units_of_a_flow_are_those_whose_own_mean_varies():
+    """Where the base's mean goes varies in the first two dimensions, whose mean is 1; the third is the other way."""
+    model, x = lognormal()
+    with torch.no_grad():
+        through = model.encode(x).mean
+    assert (through.var(0) > 0.01).tolist() == [True, True, False]
+    figure = measure(model, x, k=1)["active_units"]
+    assert figure.value == 1
+    assert figure.note == ("of 3; Var_x(E_q z) > 0.01, from 16 draws an image; 0 within two standard errors of 0.01")
+
+
+def test_the_variance_of_means_is_that_of_the_closed_form_within_its_error():
+    model, x = lognormal()
+    noise = ItemNoise((0, "codes"), range(4000))
+    with torch.no_grad():
+        means = likelihood._code_means(model.infer(x), noise, exact=False)
+    variance, error = likelihood._variance_of_means(means)
+    low, high = math.exp(0.05 / 2), math.exp(0.65 / 2)
+    closed = torch.tensor([0.0, 0.0, (high - low) ** 2 / 4], dtype=torch.float64)
+    assert ((variance - closed).abs() < 3 * error).all()
+    assert (error < 0.005).all()
+    one_mean = means.mean(1).var(0)  # what the covariance avoids: the noise of the draws counts as variance
+    assert (one_mean[:2] > variance[:2] + 0.02).all()
+
+
+def test_the_error_of_the_variance_is_its_spread():
+    """Over 300 repetitions of 50 images, the stated error is the standard deviation of the estimate within a tenth."""
+    spread, noise = torch.randn(300, 50, 1, 1).double(), torch.randn(300, 50, 2, 1).double()
+    found = [likelihood._variance_of_means(spread[i] + noise[i]) for i in range(300)]
+    values, errors = (torch.stack(part).squeeze(1) for part in zip(*found, strict=True))
+    assert float(values.mean()) == pytest.approx(1, abs=4 * float(values.std()) / 300**0.5)
+    assert float(errors.mean()) == pytest.approx(float(values.std()), rel=0.1)
+
+
+def test_units_near_the_bound_are_counted_as_open():
+    class Faint(nn.Module):
+        def forward(self, x):
+            t = 2 * x[:, 0, 0, :2] - 1
+            means = t * torch.tensor([0.1, 1.0])  # variances 0.01, at the bound, and 1
+            return torch.cat([means, torch.zeros_like(means), means[:, :0]], 1)
+
+    class Still(nn.Module):
+        def forward(self, z, context):
+            return z, z.new_zeros(z.shape[:-1])
+
+    model = VAE(Faint(), mlp_decoder(2, [8], SHAPE), Bernoulli, StandardNormal(2), flow=Still())
+    assert "; 1 within two standard errors" in measure(model, bits(400), k=1)["active_units"].note
+
+
 def test_what_is_binary_needs_bits():
     with pytest.raises(DataError, match="0 and 1 only; the images hold values from .* Binarise"):
         measure(vae(), bits(4) * 0.5)

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from reverie.engine.checkpoint import Checkpoint, newest, place_of, read, rotate, store
+from reverie.engine.noise import StepNoise
 from reverie.engine.stop import Stop
-from reverie.engine.turn import Job, Learner, alike, round_of
+from reverie.engine.turn import Job, Learner, Turn, alike, round_of
 from reverie.errors import Diverged, ReverieError
 from reverie.files import append_line
 
@@ -146,6 +147,18 @@ def save(training: Training, value: float | None = None) -> None:
 
 def _best_yet(state: State, value: float | None) -> bool:
     return value is not None and isfinite(value) and (state.best_value is None or value < state.best_value)
+
+
+def begin(training: Training) -> None:
+    """Let a fresh model see the batch of its first turn before its first step, where the plan wants that."""
+    job = training.job
+    if job.plan.begin is None:
+        return
+    total = job.plan.batch
+    noise = StepNoise((job.seed, *Turn(next(iter(training.learners)), 0, 0)), 0, total, job.device)
+    job.plan.begin(job.stock.take(0, total, range(total), job.seed, noise), noise)
+    if training.average is not None:
+        training.average.load_state_dict(job.model.state_dict())
 
 
 def settle(training: Training) -> tuple[nn.Module, str]:

@@ -69,6 +69,8 @@ class Plan:
         watch: how many test images, samples, or symbols of held-out text, are measured after each epoch.
         bf16: whether products may be in bf16 where a machine is fast at it and the person leaves it open.
         keep: which weights are the result: of the last step, or of the epoch whose first held-out figure was best.
+        begin: sets weights by what the first batch does in the model, once, before the first step; None leaves them as
+            the recipe made them. It gets the whole batch of the first turn, on every rank.
         pictures: what is drawn when training ends, by the name of a picture and its arguments.
     """
 
@@ -85,6 +87,7 @@ class Plan:
     watch: int = 2000
     bf16: bool = True
     keep: Literal["last", "best"] = "last"
+    begin: Callable[[Batch, Noise], None] | None = None
     pictures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

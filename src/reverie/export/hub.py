@@ -5,8 +5,9 @@ from pathlib import Path
 from reverie.errors import ReverieError, UsageError
 from reverie.export.facts import facts_of
 from reverie.files import whole_folder, write
+from reverie.loading import load_model
 from reverie.report import card
-from reverie.runs import Run, load_model
+from reverie.runs import Run
 
 
 def export_hub(run: Run, out: Path | None = None) -> Path:
@@ -27,7 +28,8 @@ def export_hub(run: Run, out: Path | None = None) -> Path:
         for file in sorted((run.folder / "model").iterdir()):
             if file.is_file() and not file.name.startswith("."):
                 write(folder / file.name, file.read_bytes())
-        load_model(folder)
+        recipe = run.config["recipe"]
+        load_model(folder, recipe=recipe if recipe.endswith(".py") else None)  # this person's own file
     return place
 
 

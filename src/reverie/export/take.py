@@ -54,9 +54,11 @@ def _onnx(run: Run, out: Path | None) -> Taken:
 
 def _hub(run: Run, out: Path | None, repository: str | None) -> Taken:
     folder = export_hub(run, out)
-    words = [str(folder), f'Load it with: reverie.load("{folder}")']
-    if run.config["recipe"].endswith(".py"):
-        words.append(f"It loads where its recipe lies at {run.config['recipe']}: the folder holds no code.")
+    recipe = run.config["recipe"]
+    given = f', recipe="{recipe}"' if recipe.endswith(".py") else ""
+    words = [str(folder), f'Load it with: reverie.load("{folder}"{given})']
+    if given:
+        words.append("The folder holds no code, and runs none: whoever loads it gives the recipe file.")
     values = {"pushed": push(folder, repository)} if repository else {}
     return Taken(sorted(folder.iterdir()), [*words, *values.values()], values)
 

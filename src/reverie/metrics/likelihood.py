@@ -6,7 +6,7 @@ float32; everything over draws and images is float64. See ``docs/likelihood.md``
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from reverie.objectives.elbo import LogMeanExp
 from reverie.protocols import Autoencoder, LatentDensity, Posterior
 
 MEMORY = 256 * 2**20  # bytes that a batch of draws may take
+DRAWS = 16  # of a code, in two halves, where the mean of its posterior has no closed form
 ACTIVE = 0.01  # the variance above which a latent dimension counts as active (Burda et al. 2016)
 
 
@@ -33,7 +34,7 @@ class _Measured:
     layers: Tensor  # (N, layers) at one draw, topmost first, or (N, 0)
     bound: Tensor  # (N,) importance-weighted, K draws
     effective: Tensor  # (N,) effective number of draws
-    means: Tensor  # (N, D) of the posterior, or (N, 0)
+    means: Tensor  # (N, 2, D) two estimates of E_q[z|x] with errors of their own, or (N, 2, 0)
 
 
 def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not depend on, and how to stop
@@ -89,7 +90,9 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
             if should_stop():
                 raise Interrupted(f"The likelihood was stopped after {items.start} of {len(x)} images.")
             inferred = model.infer(part, *told(label, items))
-            parts.append(_measure(model, part, inferred, ItemNoise((seed, "likelihood"), items), k, chunk))
+            measured = _measure(model, part, inferred, ItemNoise((seed, "likelihood"), items), k, chunk)
+            means = _code_means(inferred, ItemNoise((seed, "codes"), items), measured.exact)
+            parts.append(replace(measured, means=means.double().cpu()))
     measured = _joined(parts)
     check_finite(measured.log_likelihood + measured.bound + measured.kl.sum(1))
     return _figures(measured, x, k, {**protocol, "values": values, "seed": seed})
@@ -107,7 +110,6 @@ def _measure(model: LatentDensity, x: Tensor, inferred: Any, noise: ItemNoise, k
         likelihood, ratio = likelihood + given_z.sum(1), ratio + of_z.sum(1)
     exact = model.divergence(inferred)
     kl = (-ratio / weights.count).unsqueeze(1) if exact is None else exact.double().cpu()
-    means = inferred.mean.double().cpu() if isinstance(inferred, Posterior) else likelihood.new_empty(len(x), 0)
     layers = model.divergence(inferred, noise.chunk(0, 1, k)) if exact is None else None
     return _Measured(
         log_likelihood=likelihood / weights.count,
@@ -116,8 +118,22 @@ def _measure(model: LatentDensity, x: Tensor, inferred: Any, noise: ItemNoise, k
         layers=likelihood.new_empty(len(x), 0) if layers is None else layers.double().cpu(),
         bound=weights.bound(),
         effective=weights.effective_sample_size(),
-        means=means,
+        means=likelihood.new_empty(len(x), 2, 0),
     )
+
+
+def _code_means(inferred: Any, noise: ItemNoise, exact: bool) -> Tensor:
+    """Twice the mean of each code, or its means over two halves of the draws, (B, 2, D); (B, 2, 0) without codes.
+
+    A posterior whose divergence is known in closed form is normal, and knows its mean. That of a flow does not:
+    where the flow takes the mean of its base is another point.
+    """
+    if not isinstance(inferred, Posterior):
+        return torch.empty(len(noise.items), 2, 0)
+    if exact:
+        return inferred.mean.unsqueeze(1).expand(-1, 2, -1)
+    z, _ = inferred.draw(noise, DRAWS)
+    return torch.stack([half.double().mean(1) for half in z.chunk(2, 1)], 1)
 
 
 def _joined(parts: list[_Measured]) -> _Measured:
@@ -145,8 +161,8 @@ def _figures(measured: _Measured, x: Tensor, k: int, protocol: Protocol) -> list
         mean_figure("kl", kl, "nats per image", protocol, _by_part(measured)),
         mean_figure("effective_sample_size", measured.effective, "draws", weighted, f"of {k}"),
     ]
-    if measured.means.shape[1] and len(x) > 1:
-        figures.append(_active_units(measured.means, protocol))
+    if measured.means.shape[2] and len(x) > 1:
+        figures.append(_active_units(measured, protocol))
     if protocol["values"] == "256 levels":
         bits = -measured.bound / (x[0].numel() * math.log(2))
         note = "upper bound; falls with K"
@@ -154,10 +170,25 @@ def _figures(measured: _Measured, x: Tensor, k: int, protocol: Protocol) -> list
     return figures
 
 
-def _active_units(means: Tensor, protocol: Protocol) -> Figure:
-    active = float((means.var(0) > ACTIVE).sum())
-    note = f"of {means.shape[1]}; Var_x(E_q z) > {ACTIVE}"
-    return Figure("active_units", active, "latent dimensions", None, {**protocol, "n": len(means)}, note)
+def _active_units(measured: _Measured, protocol: Protocol) -> Figure:
+    variance, error = _variance_of_means(measured.means)
+    note = f"of {len(variance)}; Var_x(E_q z) > {ACTIVE}"
+    if not measured.exact:
+        unsure = int(((variance - ACTIVE).abs() < 2 * error).sum())
+        note += f", from {DRAWS} draws an image; {unsure} within two standard errors of {ACTIVE}"
+    active = float((variance > ACTIVE).sum())
+    return Figure("active_units", active, "latent dimensions", None, {**protocol, "n": len(measured.means)}, note)
+
+
+def _variance_of_means(means: Tensor) -> tuple[Tensor, Tensor]:
+    """``Var_x(E_q[z|x])`` of each dimension, and its standard error, (D,) each, from two estimates of each mean.
+
+    It is their covariance over the images: the errors of the estimates are independent, and add nothing to it, where
+    the variance of one of them would be too large by the variance of its error.
+    """
+    first, second = (means - means.mean(0)).unbind(1)
+    products = first * second
+    return products.sum(0) / (len(means) - 1), products.std(0) / len(means) ** 0.5
 
 
 def _by_part(measured: _Measured) -> str:

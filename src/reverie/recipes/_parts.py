@@ -14,11 +14,13 @@ from reverie.distributions import Bernoulli, DiscretizedLogistic, Observation, S
 from reverie.engine.muon import Muon
 from reverie.engine.plan import Optimizer
 from reverie.errors import DataError, UsageError
+from reverie.models.vae import VAE
 from reverie.nn.augmentation import Policy, augmentation
 from reverie.nn.masked import MADE
+from reverie.nn.weight_norm import set_by_first_batch, weight_normalised
 from reverie.objectives import adversarial
 from reverie.objectives.adversarial import Cost
-from reverie.protocols import Noise
+from reverie.protocols import Batch, Noise
 from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
 
 Likelihood = Literal["auto", "bernoulli", "gaussian", "logistic"]
@@ -59,6 +61,20 @@ def posterior_flow(latent: int, context: int, steps: int, hidden: Sequence[int])
     if not steps:
         return None, 0
     return Flow([InverseAutoregressiveStep(MADE(latent, context, hidden)) for _ in range(steps)]), context
+
+
+def normalise_weights(model: VAE) -> Callable[[Batch, Noise], None]:
+    """Normalise the weights of encoder, decoder and flow, and return what sets them by a first batch.
+
+    Outputs (of the encoder, the decoder, and each step of the flow) start quiet, so that a posterior starts near the
+    prior and a step near the identity.
+    """
+    for network in (model.encoder, model.decoder):
+        layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+        weight_normalised(network, quiet=layers[-1:])
+    for made in (step.network for step in model.flow.steps) if isinstance(model.flow, Flow) else ():
+        weight_normalised(made, quiet=(made.last, made.told[-1]) if isinstance(made, MADE) else ())
+    return lambda batch, noise: set_by_first_batch(model, lambda: model.loss("vae", batch, noise))
 
 
 def logistic_of_each(output: torch.Tensor) -> DiscretizedLogistic:

@@ -20,7 +20,7 @@ from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import Bound
 from reverie.priors import StandardNormal
-from reverie.recipes._parts import Binarise, Likelihood, adam, observe, posterior_flow
+from reverie.recipes._parts import Binarise, Likelihood, adam, normalise_weights, observe, posterior_flow
 
 DATA = "cifar10"
 TINY = {"hidden": 16, "latent": 4, "flow_hidden": 8, "batch": 16}
@@ -37,6 +37,7 @@ def run(
     beta: Weight = 1.0,
     likelihood: Likelihood = "gaussian",
     binarise: Binarise = "dynamic",
+    weight_norm: bool = False,
     rate: Rate = 1e-4,
     batch: Count = 32,
 ) -> Plan:
@@ -51,6 +52,8 @@ def run(
         beta: weight of the divergence; 1 is the bound of the likelihood.
         likelihood: gaussian (one learned variance), bernoulli (bits) or logistic (8-bit levels, bits per dimension).
         binarise: how pixels become bits: dynamic (drawn each time), static (once), threshold (at 128).
+        weight_norm: whether weights are normalised, and set so that over the first batch every unit has mean 0 and
+            variance 1, an output a hundredth of that.
         rate: of Adam.
         batch: images a step.
     """
@@ -58,12 +61,14 @@ def run(
     through, context = posterior_flow(latent, latent, flow, (flow_hidden,))
     encoder = mlp_encoder(data.shape, (hidden,), 2 * latent + context)
     decoder = mlp_decoder(latent, (hidden,), data.shape)
+    model = VAE(encoder, decoder, observation, StandardNormal(latent), flow=through, objective=Bound(beta=beta))
     return Plan(
-        model=VAE(encoder, decoder, observation, StandardNormal(latent), flow=through, objective=Bound(beta=beta)),
+        model=model,
         view=view,
         optimizers={"vae": adam(rate)},
         batch=batch,
         epochs=20,
         watch=10_000,
+        begin=normalise_weights(model) if weight_norm else None,
         pictures={"samples": {}, "reconstructions": {"n": 10}, "interpolation": {}},
     )
