@@ -22,7 +22,7 @@ TOOLS = {"protocols", *GROUND}
 SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report", "text"}
 RUN = {"training", "runs", "finish", "actions", "evaluation", "quality", "samples", "scores", "trained", "out"}
-RUN |= {"kinds", "written", "loading", "initial", "text_actions", "planar", "point_actions"}
+RUN |= {"kinds", "written", "loading", "lookalikes", "initial", "text_actions", "planar", "point_actions"}
 DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify", "learn"}
 BELOW_RUN = {"lessons", "recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 
@@ -212,6 +212,7 @@ WIDE = {
     "wish_of": "what of it a person chooses",
     "copies": "flags of a command",
     "studio": "flags of a command",
+    "evaluate": "what a person asks of an evaluation, one by one",
     "evaluate_likelihood": "what the protocol of its figures says, in keywords",
 }
 
@@ -290,7 +291,6 @@ COVERED = {
     "actions": "test_cli.py",
     "commands": "test_cli.py",
     "errors": "test_mistakes.py",
-    "evaluation": "test_cli.py",
     "files": "test_recovery.py",
     "flags": "test_cli.py",
     "text_commands": "test_text_actions.py",

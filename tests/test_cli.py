@@ -15,10 +15,12 @@ import pytest
 from docstring_parser import parse
 
 import reverie as package
+from networks import stand_in
 from reverie import arguments, config, recipes
 from reverie.commands import app, data_app
 from reverie.engine.noise import ItemNoise
 from reverie.kinds import kind_of
+from reverie.metrics import inception
 from reverie.pages import commands
 from reverie.runs import list_runs
 from reverie.train_command import own
@@ -187,6 +189,26 @@ def test_evaluate_writes_and_prints_every_figure(here, capfd):
     answer = json.loads(said(capfd, "evaluate", "vae", "--k", "4", "--json"))
     assert answer["figures"] == figures
     assert all(Path(file).is_file() for file in answer["files"])
+
+
+def test_evaluate_draws_look_alikes_of_a_game_and_measures_the_fid_with_a_network_that_is_brought(
+    here, capfd, monkeypatch
+):
+    pytest.importorskip("onnx", reason="the extra export is not installed")
+    monkeypatch.setattr(inception, "WIDTH", 64)  # roots of 2,048 features take a minute
+    (here / "runs" / "game" / "eval.json").unlink()
+    network = str(stand_in(here / "stand-in.onnx", width=64))
+    answer = json.loads(said(capfd, "evaluate", "game", "--samples", "20", "--inception", network, "--json"))
+    (fid,) = [figure for figure in answer["figures"] if figure["name"] == "FID"]
+    assert fid["value"] > 0
+    assert (fid["protocol"]["n"], fid["protocol"]["samples"]) == (20, "draws")
+    assert [Path(file).name for file in answer["files"]] == ["eval.json", "lookalikes.png", "lookalikes.dark.png"]
+    assert "their nearest training images" in (here / "runs" / "game" / "report.html").read_text()
+    without = json.loads(said(capfd, "evaluate", "game", "--samples", "20", "--json"))
+    assert "FID" not in {figure["name"] for figure in without["figures"]}
+    for words in (("plain",), ("game", "--samples", "0")):
+        assert reverie("evaluate", *words, "--inception", network) == 2
+        assert "--inception measures samples of images" in capfd.readouterr().err
 
 
 def test_compare_ranks_equal_protocols_alone(here, capfd):

@@ -38,6 +38,16 @@ def test_every_file_it_names_is_there(told):
     assert len(answer["figures"]) > 5
 
 
+def test_figures_of_samples_stand_in_the_report_and_not_in_its_few_lines(told):
+    answer, _, _ = told
+    measured = {figure["name"] for figure in answer["figures"]}
+    assert {"elbo", "FD[random,64d]", "twins"} <= measured
+    printed = {line.split()[0] for line in answer["words"][0].splitlines() if line}
+    assert measured & printed == {figure["name"] for figure in answer["figures"] if "samples" not in figure["protocol"]}
+    report = next(word for line in answer["words"] for word in line.split() if word.endswith("report.html"))
+    assert "FD[random,64d]" in Path(report).read_text(encoding="utf-8")
+
+
 def test_the_walk_it_proposes_works(told, capsys):
     answer, _, _ = told
     line = next(line for line in answer["words"] if "reverie interpolate" in line)

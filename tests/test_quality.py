@@ -9,9 +9,10 @@ from torch import nn
 import reverie
 from reverie import quality
 from reverie.data import load
-from reverie.data.views import bits, symmetric
+from reverie.data.views import bits, symmetric, unit
 from reverie.errors import Interrupted
 from reverie.metrics import classifier
+from reverie.metrics.extractors import random_network
 from reverie.quality import drawn, judged_by_samples, measure_samples, usual_count, watch_samples, yardsticks_of
 from reverie.trained import Trained
 
@@ -60,7 +61,9 @@ def test_a_stop_is_answered_between_batches(trained):
 
 
 def test_a_collapsed_painter_is_found_out(trained):
-    found = {f.name: f for f in measure_samples(trained, 300, protocol={"data": "shapes"}, quick=True)}
+    result = measure_samples(trained, 300, protocol={"data": "shapes"}, quick=True)
+    assert [path.name for path in result.files] == ["lookalikes.png", "lookalikes.dark.png"]
+    found = {f.name: f for f in result.figures}
     fd = found["FD[classifier-shapes,64d]"]
     assert fd.value > 10 * found["floor of FD[classifier-shapes,64d]"].value
     assert fd.protocol["n"] == 300
@@ -98,6 +101,48 @@ def test_bits_are_held_against_bits_and_means_against_levels(trained):
         assert part.pixels.equal(plain.pixels)
 
 
+class Coin(nn.Module):
+    """The probability of ink grows from left to right; a decoder says so, and a drawing is a draw."""
+
+    latent = 1
+
+    def sample(self, n, noise, *, label=None, temperature=1.0):
+        return torch.linspace(0, 1, 16).expand(n, 1, 16, 16)
+
+    def encode(self, x, label=None):
+        raise NotImplementedError
+
+    decode = encode
+
+
+def test_of_a_model_of_bits_bits_are_drawn_as_often_as_its_mean_says(trained):
+    """4,000 draws of each of 256 pixels: the shares lie within four standard errors of the means; others stay means."""
+    coin = Trained(**{**vars(trained), "model": Coin(), "view": bits()})
+    pixels = drawn(coin, 4000, "evaluate")
+    assert ((pixels == 0) | (pixels == 255)).all()
+    mean = torch.linspace(0, 1, 16)
+    share = (pixels == 255).float().mean((0, 1, 2))
+    error = (mean * (1 - mean) / (4000 * 16)).sqrt()
+    assert ((share - mean).abs() <= 4 * error).all()
+    assert len(torch.unique(pixels.flatten(1), dim=0)) == 4000
+    assert quality._kind(coin) == "bits drawn from p(x|z), z from the prior"
+    grey = Trained(**{**vars(coin), "view": unit()})
+    assert drawn(grey, 2, "evaluate")[0, 0, 3].equal((mean * 255).round().to(torch.uint8))
+    assert quality._kind(grey) == "decoder means, z from the prior"
+    assert quality._kind(trained) == "draws, classes as often as in training"
+
+
+def test_bits_that_were_drawn_stay_as_they_are(trained):
+    ink = (torch.rand(9, 1, 16, 16, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+
+    class Drawer(nn.Module):
+        def sample(self, n, noise, *, label=None, temperature=1.0):
+            return ink[:n]
+
+    pixels = drawn(Trained(**{**vars(trained), "model": Drawer(), "view": bits()}), 9, "evaluate")
+    assert pixels.equal((ink * 255).to(torch.uint8))
+
+
 def test_who_is_judged_by_samples_alone(trained):
     from toys import tiny_vae
 
@@ -105,12 +150,13 @@ def test_who_is_judged_by_samples_alone(trained):
     assert not judged_by_samples(tiny_vae())
     assert not judged_by_samples(nn.Linear(2, 2))
     assert [usual_count(trained, quick) for quick in (True, False)] == [600, 600]
+    assert quality._colours(replace(trained.data, name="stacked-mnist-007", classes=())) == 0  # one class of it
     many = replace(trained.data, test=trained.data.train)
     assert [usual_count(replace(trained, data=many), quick) for quick in (True, False)] == [1000, 5400]
 
 
 def test_a_run_is_evaluated_with_its_samples(monkeypatch, tmp_path):
-    """A VAE of bits: means of its prior draws against grey images; the same figures whatever the batch."""
+    """A VAE of bits: bits drawn by it against bits of images; the same figures whatever the batch."""
     monkeypatch.setenv("REVERIE_CACHE", str(tmp_path))
     monkeypatch.setattr(classifier, "STEPS", 20)
     monkeypatch.setattr(classifier, "EPOCHS", 1)
@@ -120,9 +166,12 @@ def test_a_run_is_evaluated_with_its_samples(monkeypatch, tmp_path):
     assert "FD[classifier-shapes,64d]" not in names
     figures = {f.name: f for f in run.evaluate(k=1, n=5, samples=200).figures}
     fd = figures["FD[classifier-shapes,64d]"]
-    assert fd.protocol["samples"] == "decoder means of draws from the prior"
-    assert fd.protocol["both_sides"] == "8-bit levels"
-    assert "bits" not in str(fd.protocol["data_sha256"])
+    assert fd.protocol["samples"] == "bits drawn from p(x|z), z from the prior"
+    assert fd.protocol["both_sides"] == "bits"
+    train, _ = quality._references(run.data, torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+    spread = random_network(train).features(train.pixels).var(0, correction=0).sum()
+    assert fd.unit.startswith("of 1,000")
+    assert spread == pytest.approx(1000)
     monkeypatch.setattr(quality, "BATCH", 33)
     again = {f.name: f for f in run.evaluate(k=1, n=5, samples=200).figures}
     assert again["FD[random,64d]"].value == pytest.approx(figures["FD[random,64d]"].value, rel=1e-3)

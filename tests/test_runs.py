@@ -3,7 +3,15 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import reverie
+from reverie import config, kinds
 from reverie.actions import Result
+from reverie.errors import UsageError
+from reverie.report.files import lines
 from reverie.runs import Run
 
 
@@ -22,3 +30,42 @@ def test_a_run_draws_the_pictures_of_its_recipe_as_the_recipe_wants_them(monkeyp
     monkeypatch.setattr(Run, "reconstruct", note("reconstruct"))
     assert Run(Path("nowhere")).draw() == [Path("sample"), Path("reconstruct")]
     assert asked == {"sample": {}, "reconstruct": {"n": 3}}
+
+
+def data_of(**given):
+    settings = config.resolve("vae-mlp", {"data": "shapes", "size": "8", **given})
+    return kinds.read(settings, settings["data"])
+
+
+def test_at_most_so_many_training_images_stand_for_all():
+    """Drawn from the whole set, which lies sorted by nothing here; the same each time; test images stay."""
+    whole, some = data_of(), data_of(items=300)
+    assert (len(some.train), some.split) == (300, f"{whole.split}; 300 of 5,400 training images, drawn")
+    assert some.test.pixels.equal(whole.test.pixels)
+    assert some.fingerprint() == data_of(items=300).fingerprint()
+    numbers = {bytes(image): i for i, image in enumerate(whole.train.pixels.numpy())}
+    places = torch.tensor([numbers[bytes(image)] for image in some.train.pixels.numpy()])
+    assert some.train.labels.equal(whole.train.labels[places])
+    assert len(places.unique()) > 295  # some of 5,400 circles and squares of 8 pixels are equal
+    assert abs(float(places.double().mean()) / 5400 - 0.5) < 4 * 12**-0.5 * 300**-0.5
+    assert data_of(items=9000).fingerprint() == whole.fingerprint()
+    with pytest.raises(UsageError, match="--items must be at least 1"):
+        data_of(items=0)
+
+
+def test_a_game_of_a_few_rounds_is_looked_at_when_it_ends_and_its_weights_are_kept(tmp_path):
+    """Both networks of every measurement lie in a file of their own; the last are the result."""
+    small = {"generator": (8,), "critic": (8,), "latent": 4, "batch": 16, "threads": 1}
+    run = reverie.train("gan-mlp", data="shapes/square", size="8", steps=3, keep_epochs=True, runs=tmp_path, **small)
+    (row,) = [row for row in lines(run.folder / "metrics.jsonl") if row.get("test")]
+    assert row["step"] == 3
+    assert row["test_fd"] > 0
+    assert run.record["weights"].startswith("step 3 of 3, with the best first figure")
+    kept = load_file(run.folder / "weights" / "000003.safetensors")
+    model = run.model.state_dict()
+    assert {name.split(".")[0] for name in kept} == {"generator", "critic"}
+    assert kept.keys() == model.keys()
+    assert all(kept[name].equal(model[name]) for name in kept)
+    assert [path.name for path in sorted((run.folder / "samples").iterdir())] == ["000003.dark.png", "000003.png"]
+    plain = reverie.train("gan-mlp", data="shapes/square", size="8", steps=3, runs=tmp_path, **small)
+    assert not (plain.folder / "weights").exists()

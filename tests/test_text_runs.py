@@ -165,7 +165,7 @@ def test_what_lies_in_the_held_out_part_alone_is_not_learnt(tmp_path):
 
 
 MISTAKES = {
-    "size": ({"size": "8"}, UsageError, "--size and --channels are for images"),
+    "size": ({"size": "8"}, UsageError, "--size, --channels and --items are for images"),
     "both": ({"data": "python-stdlib"}, UsageError, "--data and --text are both a text"),
     "short": ({"text": "to be or not to be that is"}, UsageError, "do not fill --batch 4 columns of --window 8"),
     "empty": ({"text": "  "}, DataError, "--text is empty"),

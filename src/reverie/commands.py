@@ -205,8 +205,9 @@ def _ranked(values: dict[str, Any]) -> list[str]:
 
 @app.command
 def evaluate(
-    run: RunName, /, *, k: int = 100, n: Some = None, samples: int | None = None, common: Common = PLAIN
-) -> None:
+    run: RunName, /, *, k: int = 100, n: Some = None, samples: int | None = None, inception: Path | None = None,
+    common: Common = PLAIN,
+) -> None:  # fmt: skip
     """Measure the model on its test images, and its samples beside them, into eval.json.
 
     Args:
@@ -214,6 +215,7 @@ def evaluate(
         k: importance samples for each image.
         n: so many test images, evenly spaced; all by default.
         samples: how many samples are drawn and measured; by default as many as test images, at most 10,000.
+        inception: an ONNX file with the network of the FID, which is measured with it and not without.
         common: what every command takes.
     """
     from reverie.engine.stop import on_signals
@@ -222,7 +224,7 @@ def evaluate(
 
     there = _open(run, common)
     with on_signals() as stop:
-        result = there.evaluate(k=k, n=n, samples=samples, should_stop=lambda: bool(stop))
+        result = there.evaluate(k=k, n=n, samples=samples, inception=inception, should_stop=lambda: bool(stop))
     write_pages(there)
     if not common.json:
         _say(plain([figure.to_json() for figure in result.figures]))

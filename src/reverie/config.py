@@ -25,6 +25,7 @@ def options(  # noqa: PLR0913 - what a person decides, one by one
     text: str | None = None,
     size: str | None = None,
     channels: Literal["auto", "grey", "rgb", "rgba"] = "auto",
+    items: Count | None = None,
     minutes: Positive | None = None,
     epochs: Positive | None = None,
     steps: Count | None = None,
@@ -35,6 +36,7 @@ def options(  # noqa: PLR0913 - what a person decides, one by one
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     save_every: Annotated[int, Range(low=0)] = 0,
+    keep_epochs: bool = False,
 ) -> None:
     """The options of every training.
 
@@ -43,6 +45,7 @@ def options(  # noqa: PLR0913 - what a person decides, one by one
         text: the text itself, for recipes of text.
         size: images are cropped and resized to this height and width, as in 28x20.
         channels: grey, rgb or rgba; auto looks at the images.
+        items: at most so many training images, drawn once for all.
         minutes: budget as time; the number of steps is measured at the start and written into config.toml.
         epochs: budget in passes over the data.
         steps: budget in updates.
@@ -54,6 +57,7 @@ def options(  # noqa: PLR0913 - what a person decides, one by one
         precision: of matrix products in training; auto takes bf16 where the processor has it. Densities are
             fp32.
         save_every: steps between checkpoints; 0 saves once a minute, and after an epoch of ten seconds.
+        keep_epochs: keep the weights of all networks after every epoch that is measured, in the folder weights.
     """
 
 

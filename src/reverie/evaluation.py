@@ -1,6 +1,7 @@
 """Measuring a trained model on what it was not trained on: every figure with its protocol, into ``eval.json``."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from reverie.metrics.figures import Figure, comparable
 from reverie.metrics.language import symbol_nats
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
+from reverie.metrics.samples import some
 from reverie.metrics.separability import evaluate_separability
 from reverie.planar import Planar
 from reverie.point_actions import COUNT, measure_points, watch_points
@@ -28,18 +30,19 @@ from reverie.protocols import Autoencoder, Density, LatentDensity, Sampler
 from reverie.quality import measure_samples, never, usual_count
 from reverie.text.measures import COLD, Passage, evaluate_baselines, evaluate_text
 from reverie.text_actions import unknown_of
-from reverie.trained import Trained, spread
+from reverie.trained import Trained
 from reverie.written import Written
 
 REFERENCES = 10_000  # training codes that neighbours are looked for among
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - each is a choice of its own
     trained: Trained | Written | Planar,
     *,
     k: int = 100,
     n: int | None = None,
     samples: int | None = None,
+    inception: Path | None = None,
     quick: bool = False,
     should_stop: Callable[[], bool] | None = None,
 ) -> Result:
@@ -52,11 +55,12 @@ def evaluate(
             and of points 10,000.
         samples: how many samples are drawn and measured; 0 for none; by default as many as there are test images, at
             most 10,000, and fewer if the model draws pixel by pixel.
+        inception: an ONNX file with the network of the FID; without it there is no such figure.
         quick: samples are few by default, and held against some of the training images: seconds.
         should_stop: asked between batches.
 
     Raises:
-        UsageError: k or n is below 1, or samples is 1 or below 0.
+        UsageError: k or n is below 1, samples is 1 or below 0, or there are no samples for the FID.
     """
     if k < 1:
         raise UsageError(f"--k: the number of importance samples must be at least 1; got {k}.")
@@ -64,22 +68,29 @@ def evaluate(
         raise UsageError(f"--n: the number of test images must be at least 1; got {n}.")
     if samples is not None and (samples == 1 or samples < 0):
         raise UsageError(f"--samples: the number of samples must be at least 2, or 0 for none; got {samples}.")
+    if inception and (samples == 0 or not isinstance(trained, Trained) or not isinstance(trained.model, Sampler)):
+        raise UsageError("--inception measures samples of images; this model has none, or --samples 0 leaves them out.")
     stop = should_stop or never
+    files: list[Path] = []
     if isinstance(trained, Written):
         found = _of_text(trained, n, stop)
     elif isinstance(trained, Planar):
         found = measure_points(trained, n or COUNT)
     else:
-        found = _of_images(trained, k, n, stop) + _of_samples(trained, samples, quick, stop)
+        drawn = _of_samples(trained, samples, quick, inception, stop)
+        found, files = _of_images(trained, k, n, stop) + drawn.figures, drawn.files
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in found]})
-    return Result([trained.folder / "eval.json"], figures=found)
+    return Result([trained.folder / "eval.json", *files], figures=found)
 
 
-def _of_samples(trained: Trained, count: int | None, quick: bool, stop: Callable[[], bool]) -> list[Figure]:
+def _of_samples(
+    trained: Trained, count: int | None, quick: bool, inception: Path | None, stop: Callable[[], bool]
+) -> Result:
     count = usual_count(trained, quick) if count is None else count
     if not isinstance(trained.model, Sampler) or not count:
-        return []
-    return measure_samples(trained, count, protocol=_set(trained), quick=quick, should_stop=stop)
+        return Result([])
+    protocol = _set(trained)
+    return measure_samples(trained, count, protocol=protocol, quick=quick, inception=inception, should_stop=stop)
 
 
 def _of_images(trained: Trained, k: int, n: int | None, stop: Callable[[], bool]) -> list[Figure]:
@@ -168,16 +179,18 @@ def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str
     def to_unit(x: Tensor) -> Tensor:
         return x if view.name in ("unit", "bits") else (x + 1) / 2
 
-    references = spread(data.train, REFERENCES)
+    references = some(data.train, REFERENCES)
     x, train = view.still(test.pixels), view.still(references.pixels)
     figures = evaluate_reconstruction(model, x, to_unit=to_unit, protocol=protocol, label=label)
+    chosen = f"{len(train):,} of {len(data.train):,} training images" + ", drawn" * (len(train) < len(data.train))
     if model.latent < train[0].numel():  # as many components as pixels would restore everything
-        baseline = {**protocol, "fitted_on": f"{len(train):,} of {len(data.train):,} training images, evenly spaced"}
+        baseline = {**protocol, "fitted_on": chosen}
         dimensions = min(model.latent, len(train) - 1)
         figures += evaluate_pca(train, x, dimensions, to_unit=to_unit, protocol=baseline)
     if label is None and references.labels is not None and test.labels is not None and len(data.classes) > 1:
         known, asked = (train, references.labels), (x, test.labels)
         neighbours = min(10, len(train))
+        protocol = {**protocol, "among": chosen}
         figures += evaluate_separability(model, known, asked, protocol=protocol, k=neighbours)
     return figures
 

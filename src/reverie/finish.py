@@ -34,17 +34,18 @@ QUICK = {"images": 1000, "text": 120_000, "points": 10_000}  # images, symbols, 
 SHEETS = 40  # pictures of progress in a run, at most
 
 
-def on_epoch(
+def on_look(
     run: Run, data: Data, plan: Plan, job: Job, say: Callable[[str], None]
 ) -> Callable[[int, nn.Module], dict[str, float]]:
-    """What happens after each epoch: held-out figures, and a sheet that always shows the same noise."""
-    epochs = max(1, job.steps // job.epoch_steps)
+    """What happens after each epoch, or when the job is looked at: held-out figures, and a sheet of the same noise."""
+    looks, keeps = max(1, job.steps // job.look_steps), run.config["keep_epochs"]
     yardsticks: list[Yardstick] = []
     if isinstance(data, ImageData) and judged_by_samples(plan.model) and job.world.first:
         yardsticks = yardsticks_of(data, say)
 
-    def act(epoch: int, model: nn.Module) -> dict[str, float]:
-        trained = subject_of(run, model, plan, data)
+    def act(look: int, model: nn.Module) -> dict[str, float]:
+        step = min(look * job.look_steps, job.steps)
+        trained, epoch = subject_of(run, model, plan, data), round(step / job.epoch_steps, 2)
         was_training = model.training
         model.eval()
         if yardsticks and isinstance(trained, Trained):
@@ -52,25 +53,32 @@ def on_epoch(
         else:
             figures = watch(trained, plan.watch)
         if isinstance(trained, Written):
-            figures |= watch_aside(trained, epoch - 1, job.seed)
-        shown = epoch % max(1, epochs // SHEETS) == 0 or epoch == epochs
-        if shown and isinstance(trained, Trained):
-            _progress_sheet(trained, epoch, epoch * job.epoch_steps)
-        elif shown and isinstance(trained, Planar):
-            show_epoch(trained, epoch, epoch * job.epoch_steps)
-        elif shown and isinstance(trained, Written):
-            _continuations(trained, epoch, epoch * job.epoch_steps, figures)
+            figures |= watch_aside(trained, step // job.epoch_steps - 1, job.seed)
+        if look % max(1, looks // SHEETS) == 0 or look >= looks:
+            _show(trained, epoch, step, figures)
+        if keeps:
+            run.save_weights(step, model)
         model.train(was_training)
         return figures
 
     return act
 
 
-def on_measured(run: Run, report: Report) -> Callable[[int, dict[str, float]], None]:
+def _show(trained: Trained | Written | Planar, epoch: float, step: int, figures: Mapping[str, float]) -> None:
+    """What a model makes of the same noise, or of the same text, at this step."""
+    if isinstance(trained, Trained):
+        _progress_sheet(trained, epoch, step)
+    elif isinstance(trained, Planar):
+        show_epoch(trained, epoch, step)
+    else:
+        _continuations(trained, int(epoch), step, figures)
+
+
+def on_measured(run: Run, report: Report) -> Callable[[float, dict[str, float]], None]:
     """What is told after an epoch: its figures, and how the game goes when that has changed."""
     told: list[str] = []
 
-    def act(epoch: int, figures: dict[str, float]) -> None:
+    def act(epoch: float, figures: dict[str, float]) -> None:
         report.on_measured(epoch, figures)
         found = verdict(tuple(lines(run.folder / "metrics.jsonl")))
         if found and [found.name] != told:
@@ -97,7 +105,7 @@ def _continuations(written: Written, epoch: int, step: int, figures: Mapping[str
     note_epoch(written.folder, epoch, step, next(iter(figures.values()), None), rows)
 
 
-def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:
+def _progress_sheet(trained: Trained, epoch: float, step: int) -> None:
     """Samples from the same noise, or reconstructions of the same images where nothing can be sampled."""
     import torch
 
@@ -110,7 +118,7 @@ def _progress_sheet(trained: Trained, epoch: int, step: int) -> None:
             x = decode_means(model, codes_of(trained, trained.data.test.pixels[:36], "reconstruct"))
         else:
             return
-    images, title = trained.pixels(x), f"Epoch {epoch}, step {step:,}"
+    images, title = trained.pixels(x), f"Epoch {epoch:g}, step {step:,}"
     sheets.both(
         trained.folder / "samples" / f"{step:06d}.png",
         lambda theme: sheets.sheet(images, title=title, caption=trained.name, theme=theme),

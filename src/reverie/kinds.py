@@ -1,6 +1,7 @@
 """The kinds of data that a recipe may take, images, text or points: the only place where they are told apart."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -9,6 +10,7 @@ from reverie.data import ImageData, ImageSpec, load
 from reverie.data.corpus import TextData, TextSpec, load_text, pasted
 from reverie.data.points import PointData, PointSpec, load_points
 from reverie.errors import UsageError
+from reverie.metrics.samples import some
 
 Data = ImageData | TextData | PointData
 Spec = ImageSpec | TextSpec | PointSpec
@@ -41,10 +43,10 @@ def read(settings: Mapping[str, Any], source: str | None) -> Data:
     kind = kind_of(recipe)
     if kind != "text" and settings["text"] is not None:
         raise UsageError(f"--text is for recipes of text; {recipe} takes {kind}: give --data.")
-    if kind != "images" and (size or settings["channels"] != "auto"):
-        raise UsageError(f"--size and --channels are for images; {recipe} takes {kind}: leave them out.")
+    if kind != "images" and (size or settings["items"] or settings["channels"] != "auto"):
+        raise UsageError(f"--size, --channels and --items are for images; {recipe} takes {kind}: leave them out.")
     if kind == "images":
-        return load(source or "", size=size, channels=settings["channels"])
+        return _at_most(load(source or "", size=size, channels=settings["channels"]), settings["items"])
     if kind == "points":
         return load_points(source or "")
     if settings["text"] is None:
@@ -52,6 +54,15 @@ def read(settings: Mapping[str, Any], source: str | None) -> Data:
     if settings["data"]:
         raise UsageError("--data and --text are both a text; give one of them.")
     return pasted(settings["text"])
+
+
+def _at_most(data: ImageData, items: int | None) -> ImageData:
+    """The data with so many training images, which stand for all of them."""
+    there = len(data.train)
+    if items is None or items >= there:
+        return data
+    words = f"{data.split}; {items:,} of {there:,} training images, drawn"
+    return replace(data, train=some(data.train, items), split=words)
 
 
 def spec_of(recipe: str, record: Mapping[str, Any], folder: Path) -> Spec:

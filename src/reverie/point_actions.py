@@ -59,9 +59,9 @@ def sample(
     return Result([save_png(draw("light"), out, text)])
 
 
-def show_epoch(planar: Planar, epoch: int, step: int) -> None:
+def show_epoch(planar: Planar, epoch: float, step: int) -> None:
     """The picture of an epoch, always of the same noise."""
-    scene, title = _scene(planar, SHOWN, 0, 1.0), f"Epoch {epoch}, step {step:,}"
+    scene, title = _scene(planar, SHOWN, 0, 1.0), f"Epoch {epoch:g}, step {step:,}"
     sheets.both(
         planar.folder / "samples" / f"{step:06d}.png",
         lambda theme: field.picture(scene, title=title, caption=_caption(planar, scene), theme=theme),

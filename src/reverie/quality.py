@@ -2,23 +2,35 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
+from reverie.actions import Result
 from reverie.data import ImageData, load
 from reverie.data.images import Split
 from reverie.data.views import bits, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import Interrupted
+from reverie.lookalikes import draw_lookalikes
 from reverie.metrics.classifier import classifier
 from reverie.metrics.distances import Moments, frechet_distance
-from reverie.metrics.extractors import random_network
-from reverie.metrics.figures import Figure, Protocol
+from reverie.metrics.extractors import random_network, scaled
+from reverie.metrics.figures import Protocol
+from reverie.metrics.inception import evaluate_fid, opened
 from reverie.metrics.modes import effective_classes
 from reverie.metrics.neighbours import memory_ratio, neighbourhoods
-from reverie.metrics.samples import MEMORIES, NEIGHBOURS, Yardstick, evaluate_modes, evaluate_samples, some
+from reverie.metrics.samples import (
+    MEMORIES,
+    NEIGHBOURS,
+    Yardstick,
+    evaluate_modes,
+    evaluate_samples,
+    some,
+    yardsticks,
+)
 from reverie.protocols import Autoencoder, Conditional, Density, LatentDensity, Sampler
 from reverie.trained import Trained
 
@@ -60,13 +72,21 @@ def labelled(data: ImageData) -> bool:
 
 def _colours(data: ImageData) -> int:
     """In how many colours of a set of stacked digits there is one; 0 for any other set."""
-    return round(math.log10(len(data.classes))) if data.name.startswith("stacked-mnist") else 0
+    return round(math.log10(len(data.classes))) if data.classes and data.name.startswith("stacked-mnist") else 0
 
 
 def measure_samples(
-    trained: Trained, count: int, *, protocol: Protocol, quick: bool, should_stop: Callable[[], bool] = never
-) -> list[Figure]:
+    trained: Trained,
+    count: int,
+    *,
+    protocol: Protocol,
+    quick: bool,
+    inception: Path | None = None,
+    should_stop: Callable[[], bool] = never,
+) -> Result:
     """Draw samples and measure them against training images; see ``reverie.metrics.samples``.
+
+    Where samples are all that a model can be measured by, some are drawn beside their nearest training images.
 
     Args:
         trained: a model that samples.
@@ -74,34 +94,47 @@ def measure_samples(
         protocol: what the caller knows of the data.
         quick: against some training images, and with the classifier of a labelled set only where training watched
             samples with it; otherwise against all, with it.
+        inception: an ONNX file with the network of the FID, which is measured with it and not without.
         should_stop: asked between batches.
     """
+    network = opened(inception) if inception else None
     pixels = drawn(trained, count, "evaluate", should_stop)
     train, test = _references(trained.data, pixels)
     data = trained.data.plain
-    extractors = [random_network(data.train)]
+    extractors = [random_network(train)]
     if labelled(data) and (judged_by_samples(trained.model) or not quick):
-        extractors.insert(0, classifier(data))
+        extractors.insert(0, scaled(classifier(data), train) if is_binary(pixels) else classifier(data))
     if quick:
         train = some(train, KNOWN)
     words = "bits" if is_binary(pixels) else "8-bit levels"
-    how = {"samples": _kind(trained.model), "noise": "seed 0, not that of training", "both_sides": words}
-    figures = evaluate_samples(pixels, train, test, extractors, protocol={**protocol, **how})
+    how = {"samples": _kind(trained), "noise": "seed 0, not that of training", "both_sides": words}
+    beside = yardsticks(count, train, test, extractors)
+    protocol = {**protocol, **how}
+    figures = evaluate_samples(pixels, beside, protocol=protocol)
+    if network:
+        figures.append(evaluate_fid(network, pixels, train, test, protocol=protocol, should_stop=should_stop))
     if colours := _colours(data):
         digits = classifier(load("mnist", size=data.spec.shape[1:]))
-        figures += evaluate_modes(pixels, test.pixels, digits, colours=colours, protocol={**protocol, **how})
-    return figures
+        figures += evaluate_modes(pixels, test.pixels, digits, colours=colours, protocol=protocol)
+    files = draw_lookalikes(trained, pixels, beside) if judged_by_samples(trained.model) else []
+    return Result(files, figures=figures)
 
 
-def _kind(model: object) -> str:
+def _kind(trained: Trained) -> str:
     """What a sample is, in words."""
-    kind = "decoder means of draws from the prior" if isinstance(model, Autoencoder) else "draws"
-    return f"{kind}, classes as often as in training" if isinstance(model, Conditional) else kind
+    kind = "draws"
+    if isinstance(trained.model, Autoencoder):
+        kind = "bits drawn from p(x|z)" if trained.view.binary else "decoder means"
+        kind += ", z from the prior"
+    return f"{kind}, classes as often as in training" if isinstance(trained.model, Conditional) else kind
 
 
 @torch.no_grad()
 def drawn(trained: Trained, count: int, purpose: str, should_stop: Callable[[], bool] = never) -> Tensor:
     """Samples as pixels, (N, C, H, W) uint8: sample i is the same whatever the batch, and the count.
+
+    Of a model of bits they are bits, ``x ~ Bernoulli(mean)``, as its likelihood says: the mean of a decoder is an
+    average over images, smoother than any of them, and bits that were drawn already stay as they are.
 
     Raises:
         Interrupted: ``should_stop`` said so.
@@ -112,7 +145,10 @@ def drawn(trained: Trained, count: int, purpose: str, should_stop: Callable[[], 
             raise Interrupted(f"The samples were stopped after {first:,} of {count:,}.")
         items = range(first, min(first + BATCH, count))
         told = None if label is None else label[items.start : items.stop]
-        x = trained.sampler().sample(len(items), ItemNoise((0, purpose), items), label=told, temperature=1.0)
+        noise = ItemNoise((0, purpose), items)
+        x = trained.sampler().sample(len(items), noise, label=told, temperature=1.0)
+        if trained.view.binary:
+            x = (noise.uniform("bits", tuple(x.shape)).to(x.device) < x).float()
         found.append(trained.pixels(x).cpu())
     return torch.cat(found)
 

@@ -132,7 +132,6 @@ class Run:
 
     def save_model(self, model: nn.Module) -> None:
         """Write the weights and the configuration that rebuilds the model, in the Hub's layout."""
-        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
         settings = self.config
         described = {"library": "reverie", "recipe": settings["recipe"], "arguments": settings["arguments"]}
         described |= {
@@ -140,8 +139,12 @@ class Run:
             "view": self.record["view"],
             "versions": self.record["versions"],
         }
-        write(self.folder / "model" / "model.safetensors", save_tensors(tensors, {"format": "pt"}))
+        write(self.folder / "model" / "model.safetensors", _packed(model))
         write_json(self.folder / "model" / "config.json", described)
+
+    def save_weights(self, step: int, model: nn.Module) -> None:
+        """Keep the weights of all networks at a step, in a file of their own."""
+        write(self.folder / "weights" / f"{step:06d}.safetensors", _packed(model))
 
     @cached_property
     def trained(self) -> Trained:
@@ -355,3 +358,9 @@ def free_name(runs: Path, name: str | None, stem: str) -> Path:
         if path.name.rsplit("-", 1)[1].isdigit()
     ]
     return runs / f"{clean}-{max(taken, default=0) + 1}"
+
+
+def _packed(model: nn.Module) -> bytes:
+    """All numbers of a module as the bytes of a safetensors file."""
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+    return save_tensors(tensors, {"format": "pt"})

@@ -60,8 +60,8 @@ def _lines() -> "Report":
             loss = f"  loss {row['loss']:.2f}" if "loss" in row else ""
             _say(f"step {step:,} of {int(row['of']):,}  epoch {row['epoch']:.2f}{loss}")
 
-    def on_measured(epoch: int, figures: dict[str, float]) -> None:
-        _say(f"epoch {epoch}  {line(figures, clock.lap())}")
+    def on_measured(epoch: float, figures: dict[str, float]) -> None:
+        _say(f"epoch {round(epoch, 2):g}  {line(figures, clock.lap())}")
 
     return Report(on_step=on_step, on_measured=on_measured, say=_say)
 
@@ -85,7 +85,7 @@ def _bar() -> "Iterator[Report]":
             loss = f"loss {row['loss']:.2f}" if "loss" in row else ""
             progress.update(task, completed=step, total=row["of"], description=f"epoch {row['epoch']:.2f}  {loss}")
 
-        def on_measured(epoch: int, figures: dict[str, float]) -> None:
-            say(f"epoch {epoch}  {line(figures, clock.lap())}")
+        def on_measured(epoch: float, figures: dict[str, float]) -> None:
+            say(f"epoch {round(epoch, 2):g}  {line(figures, clock.lap())}")
 
         yield Report(on_step=on_step, on_measured=on_measured, say=say)

@@ -28,7 +28,7 @@ from reverie.engine.stop import Stop, on_signals
 from reverie.engine.turn import Job
 from reverie.errors import DataError, Diverged, ReverieError, UsageError
 from reverie.files import held, sole, write, write_json
-from reverie.finish import finish, on_epoch, on_measured
+from reverie.finish import finish, on_look, on_measured
 from reverie.initial import grown, take_over, taken
 from reverie.kinds import Data, Spec, read
 from reverie.runs import Run, free_name, open_run, runs_folder
@@ -262,8 +262,8 @@ def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report)
         begin(training)
     if ranks.first:
         run.update(status="running", steps=job.steps, starts=run.record.get("starts", 0) + 1)
-    measure = on_epoch(run, prepared.data, prepared.plan, job, report.say)
-    tell = replace(report, on_epoch=measure, on_measured=on_measured(run, report))
+    measure = on_look(run, prepared.data, prepared.plan, job, report.say)
+    tell = replace(report, on_look=measure, on_measured=on_measured(run, report))
     try:
         outcome = fit(training, stop, tell, prepared.config["save_every"])
     except Diverged as error:

@@ -159,6 +159,20 @@ def test_one_category_of_drawings(elsewhere):
     assert load("quickdraw").classes == ("camel", "cat")
     with pytest.raises(DataError, match='no category "camle".*Did you mean "camel"'):
         load("quickdraw/camle")
+    (elsewhere / "data/quickdraw-6").mkdir()
+    np.save(elsewhere / "data/quickdraw-6/fish.npy", np.ones((10, 28, 28), np.uint8))
+    assert load("quickdraw-6/fish").name == "quickdraw-6-fish"
+
+
+def test_one_class_of_any_named_set():
+    whole, data = load("shapes", size=(16, 16)), load("shapes/square", size=(16, 16))
+    assert (data.name, data.classes, data.train.labels) == ("shapes-square", (), None)
+    squares = torch.cat([part.pixels[part.labels == 1] for part in (whole.train, whole.test)])
+    found = torch.cat([data.train.pixels, data.test.pixels])
+    assert len(found) == len(squares)
+    assert sorted(map(bytes, found.numpy())) == sorted(map(bytes, squares.numpy()))
+    with pytest.raises(DataError, match='shapes has no class "sqare".*Did you mean "square".*circle, square, triangle'):
+        load("shapes/sqare")
 
 
 def test_a_path_is_never_taken_for_a_name(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from PIL import Image
 from reverie.data import load
 from reverie.data.arrays import CIFAR_CLASSES
 from reverie.data.trees import natural
+from reverie.errors import DataError
 
 RANDOM = np.random.RandomState(7)
 GREY = RANDOM.randint(0, 256, (20, 5, 6)).astype(np.uint8)
@@ -218,6 +219,25 @@ def test_npz_by_the_names_of_its_arrays(tmp_path, save):
     assert load(path).classes == ("ant", "bat")
     save(path, ant=GREY)
     assert load(path).classes == ()
+
+
+def test_one_class_of_a_file_by_its_name(tmp_path):
+    """The name stands after the file: parts stay, labels go; an archive of folders has classes too."""
+    path, labels = tmp_path / "x.npz", np.arange(20) % 3
+    names = np.array(["a", "b", "c d"])
+    np.savez(path, x_train=GREY, y_train=labels, x_test=GREY[:6], y_test=labels[:6], classes=names)
+    data = load(path / "c d")
+    assert (data.name, data.classes, data.train.labels) == ("x-c d", (), None)
+    assert same(data.train.pixels, GREY[labels == 2])
+    assert same(data.test.pixels, GREY[:6][labels[:6] == 2])
+    assert load(str(path / "b")).fingerprint() != data.fingerprint()
+    with pytest.raises(DataError, match='has no class "d". Its classes are: a, b, c d'):
+        load(path / "d")
+    archive = zipped(tmp_path / "y.zip", image_files(COLOUR, "a/") | image_files(GREY, "b/"))
+    assert same(together(load(archive / "b")), GREY)
+    np.savez(path, images=GREY)
+    with pytest.raises(DataError, match='has no class "d". It has no labels'):
+        load(path / "d")
 
 
 @pytest.mark.parametrize("pack", [write, tarred])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reverie.engine import loop
+from reverie.engine import loop, turn
 from reverie.engine.checkpoint import newest, place_of, read
 from reverie.engine.loop import SKIPS, Report, begin, fit, restore, rounds_in, save, settle
 from reverie.engine.noise import StepNoise
@@ -222,7 +222,7 @@ def test_the_best_checkpoint_is_never_rotated_out(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "EPOCH_SECONDS", -1.0)
     training = training_of("vae", tmp_path, steps=40)
     figures = iter([3.0, 1.0, 2.0] + [2.5] * 20)
-    fit(training, Stop(), Report(on_epoch=lambda epoch, model: {"test_loss": next(figures)}))
+    fit(training, Stop(), Report(on_look=lambda epoch, model: {"test_loss": next(figures)}))
     names = sorted(path.name for path in training.folder.iterdir())
     assert names == ["step-00000008", "step-00000036", "step-00000040"]
     assert training.state.best_value == 1.0
@@ -250,7 +250,7 @@ def test_the_rate_falls_after_an_epoch_that_brought_nothing(tmp_path):
         rates.append(training.state.rate)
         return {"test_loss": next(figures)}
 
-    fit(training, Stop(), Report(on_epoch=measure))
+    fit(training, Stop(), Report(on_look=measure))
     assert [*rates, training.state.rate] == [1, 1, 1, 1 / 4, 1 / 16, 1 / 16, 1 / 64]
     unmeasured = training_of("vae", tmp_path / "b", steps=24, anneal=0.25)
     fit(unmeasured, Stop(), Report())
@@ -268,7 +268,7 @@ def test_a_rate_that_fell_is_part_of_the_run(tmp_path):
         def ask(step, row):
             stop.signal = int(step == stop_at)
 
-        fit(training, stop, Report(on_step=ask, on_epoch=lambda epoch, model: {"test_loss": abs(epoch - 2.0)}))
+        fit(training, stop, Report(on_step=ask, on_look=lambda epoch, model: {"test_loss": abs(epoch - 2.0)}))
         return weights(training.job.model)
 
     whole = run(tmp_path / "whole")
@@ -309,13 +309,13 @@ def test_the_best_weights_are_the_result_where_a_plan_says_so(kind, tmp_path):
         return {"test_fd": {1: math.nan, 2: 1.0, 5: math.nan}.get(epoch, 4.0 + epoch)}
 
     training = training_of(kind, tmp_path, steps=40, keep="best")
-    fit(training, Stop(), Report(on_epoch=measure))
+    fit(training, Stop(), Report(on_look=measure))
     last = weights(training.result)
     model, words = settle(training)
-    epoch_steps = training.job.epoch_steps
+    look_steps = training.job.look_steps  # an epoch, or two of the game's 40
     assert same(weights(model), seen[2])
     assert not same(weights(model), last)
-    assert words == f"step {2 * epoch_steps} of 40, with the best first figure on held-out images, 1"
+    assert words == f"step {2 * look_steps} of 40, with the best first figure on held-out images, 1"
 
 
 def test_the_best_is_the_best_after_an_interruption_too(tmp_path):
@@ -330,7 +330,7 @@ def test_the_best_is_the_best_after_an_interruption_too(tmp_path):
 
         if (checkpoint := newest(training.folder)[0]) is not None:
             restore(training, checkpoint)
-        fit(training, stop, Report(on_epoch=measure))
+        fit(training, stop, Report(on_look=measure))
         return training
 
     whole = settle(train(tmp_path / "whole"))
@@ -399,3 +399,74 @@ def test_a_beginning_is_in_the_first_checkpoint(tmp_path):
     first = read(place_of(training.folder, 0))
     assert same(first.tensors["model"], wanted)
     assert same(first.tensors["ema"], wanted)
+
+
+@pytest.mark.parametrize(
+    ("steps", "changes", "looks"),
+    [
+        (31, {}, [4, 8, 12, 16, 20, 24, 28]),  # four steps are an epoch
+        (31, {"keep": "best"}, [4, 8, 12, 16, 20, 24, 28, 31]),  # tenths of the run, and its end
+        (20, {"keep": "best"}, [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]),
+        (3, {"keep": "best"}, [2, 3]),
+        (48, {"keep": "best"}, [4 * n for n in range(1, 13)]),  # twelve epochs
+        (330, {"keep": "best"}, [*range(16, 330, 16), 330]),  # 82 epochs: after every fourth one
+        (31, {"keep": "best", "anneal": 0.5}, [4, 8, 12, 16, 20, 24, 28]),
+    ],
+)
+def test_a_run_is_looked_at_after_each_epoch_or_often_enough_to_choose(steps, changes, looks, tmp_path, monkeypatch):
+    monkeypatch.setattr(turn, "LEAST", 2)
+    job = training_of("vae", tmp_path, steps=steps, **changes).job
+    assert [step for step in range(1, steps + 1) if job.looks_after(step)] == looks
+
+
+def test_a_run_of_part_of_an_epoch_is_looked_at_once_in_a_while_and_at_its_end(tmp_path):
+    """Not more often than every hundred batches; three of them are a round of the game."""
+    found = {}
+    for steps in (5, 99, 240, 900, 5000):
+        split = pictures(16 * 6000)
+        job = training_of("vae", tmp_path, steps=steps, split=split, keep="best").job
+        assert job.epoch_steps == 6000
+        found[steps] = [step for step in range(1, steps + 1) if job.looks_after(step)]
+    assert found[5] == [5]
+    assert found[99] == [99]
+    assert found[240] == [100, 200, 240]
+    assert found[900] == list(range(100, 901, 100))
+    assert found[5000] == list(range(500, 5001, 500))
+    game = training_of("game", tmp_path, steps=100, split=pictures(16 * 6000), keep="best").job
+    assert [step for step in range(1, 101) if game.looks_after(step)] == [34, 68, 100]
+
+
+def test_the_best_of_less_than_an_epoch_is_kept_and_looks_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.setattr(turn, "LEAST", 6)  # batches, of which a round of this game has three
+    values, seen, told = {1: 5.0, 2: 1.0, 3: 4.0}, {}, []
+    training = training_of("game", tmp_path, steps=5, split=pictures(960), keep="best")
+    assert training.job.epoch_steps == 20
+
+    def measure(look, model):
+        seen[look] = weights(model)
+        return {"test_fd": values[look]}
+
+    fit(training, Stop(), Report(on_look=measure, on_measured=lambda epoch, figures: told.append(epoch)))
+    model, words = settle(training)
+    assert told == [0.1, 0.2, 0.25]
+    assert words == "step 4 of 5, with the best first figure on held-out images, 1"
+    assert same(weights(model), seen[2])
+
+
+def test_the_norm_of_each_player_s_gradient_is_in_the_rows_of_a_game(tmp_path):
+    training, norms = training_of("game", tmp_path, steps=3, clip=0.0), {}
+    for name, learner in training.learners.items():
+        usual = learner.update
+
+        def update(gradients, factor, name=name, usual=usual):
+            norms.setdefault(name, []).append(math.sqrt(sum(float(g.double().square().sum()) for g in gradients)))
+            usual(gradients, factor)
+
+        learner.update = update
+    fit(training, Stop(), Report())
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["generator/norm"] for row in rows] == pytest.approx(norms["generator"], rel=1e-5)
+    assert [row["critic/norm"] for row in rows] == pytest.approx(norms["critic"][2::3], rel=1e-5)  # of the last turn
+    alone = training_of("vae", tmp_path / "b", steps=1)
+    fit(alone, Stop(), Report())
+    assert "norm" not in (tmp_path / "b" / "metrics.jsonl").read_text()

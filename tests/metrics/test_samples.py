@@ -12,7 +12,7 @@ from reverie.metrics import classifier as module
 from reverie.metrics import extractors
 from reverie.metrics.classifier import classifier
 from reverie.metrics.extractors import random_network
-from reverie.metrics.samples import evaluate_modes, evaluate_samples
+from reverie.metrics.samples import evaluate_modes, evaluate_samples, yardsticks
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,8 @@ def shapes():
 
 def measured(shapes, pixels):
     known, _, test, both = shapes
-    return {f.name: f for f in evaluate_samples(pixels, known, test, both, protocol={"data": "shapes"})}
+    beside = yardsticks(len(pixels), known, test, both)
+    return {f.name: f for f in evaluate_samples(pixels, beside, protocol={"data": "shapes"})}
 
 
 def test_a_perfect_generator_is_at_the_floor(shapes):

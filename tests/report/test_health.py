@@ -33,10 +33,10 @@ STATES = {
     "diverging": rows(FALLING, critic=lambda t: 1.0 if t < 0.7 else math.exp(20 * t)),
 }
 NAMED = {
-    "learning": "the distance went from 20 to 15 in the last 2 epochs",
+    "learning": "the distance went from 20 to 15 in the last 2 measurements",
     "critic too strong": "99.5% of real images above fake",
     "critic too weak": "51.0% of real images above fake ones, where chance is 50 %",
-    "plateau": "stayed at 30 or above for 3 epochs",
+    "plateau": "stayed at 30 or above for 3 measurements",
     "oscillating": "30, 88, 33, 97",
     "collapsing": "recall fell from 0.6 to 0.1 while the distance grew",
     "memorising": "0.40 times as far",

@@ -49,10 +49,18 @@ def test_rows_become_panels():
         {"loss": 1.0},
     ]
     panels = plots._panels(rows)
-    assert list(panels) == plots.quantities(rows) == ["loss", "learning rate", "kl"]
+    assert list(panels) == plots.quantities(rows) == ["loss", "kl", "learning rate"]
     assert panels["loss"]["training"].tolist() == [[1.0], [5.0]]
     assert panels["loss"]["held-out"].tolist() == [[2.0], [4.0]]
     assert list(panels["kl"]) == ["held-out"]
+
+
+def test_a_game_shows_what_was_watched_before_what_was_played():
+    played = {"step": 1, **{f"{player}/{name}": 1.0 for player in ("critic", "generator") for name in ("loss", "fake")}}
+    watched = {"step": 2, "test": True, "test_fd": 3.0, "test_recall": 0.5}
+    rows = [played | {f"critic/{n}": 0.0 for n in range(9)}, watched]
+    assert plots.quantities(rows)[:4] == ["critic/loss", "generator/loss", "fd", "recall"]
+    assert len(plots.quantities(rows)) == 8
 
 
 def test_curves_cut_the_fall_at_the_start_and_say_so():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reverie.data.album import Album
-from reverie.data.catalog import CATALOG, Entry, located
+from reverie.data.catalog import CATALOG, Entry, find, located
 from reverie.data.layouts import ACCEPTED, read_path
 from reverie.data.limits import printable
 from reverie.data.pictures import Size
@@ -41,9 +41,12 @@ def open_source(source: str | Path, size: Size | None = None) -> Source:
     entry = CATALOG.get(source) if isinstance(source, str) else None
     if entry:
         return Source(entry.name, entry.name, _read_entry(entry, size), entry)
-    if isinstance(source, str) and source.startswith("quickdraw/"):
-        return _one_category(source)
+    head, _, name = str(source).rpartition("/")
+    if isinstance(source, str) and head in CATALOG:
+        return _one_category(CATALOG[head], name, size)
     path = Path(source).expanduser()
+    if "\0" not in str(path) and not path.exists() and path.parent.is_file():
+        return _one_class(Source(_name(path.parent), head, _read(path.parent)), name)
     if "\0" in str(path) or not path.exists():
         raise DataError(_absent(str(source)))
     return Source(_name(path), str(source), _read(path))
@@ -87,14 +90,39 @@ def _read_entry(entry: Entry, size: Size | None) -> Album | Stack:
     return found
 
 
-def _one_category(source: str) -> Source:
-    entry = CATALOG["quickdraw"]
-    folder = located(entry)
-    names = {path.stem: path for path in sorted(folder.glob("*.npy"))}
-    name = source.removeprefix("quickdraw/")
-    if name not in names:
-        raise DataError(f'Quick, Draw! has no category "{printable(name)}" in {folder}.{suggest(name, names)}')
-    return Source(source.replace("/", "-"), source, _read(names[name]), replace(entry, split=""))
+def _one_category(entry: Entry, name: str, size: Size | None) -> Source:
+    """One class of a named set; of a folder with an array for each category that array alone is read."""
+    folder = find(entry)
+    files = {path.stem: path for path in sorted(folder.glob("*.npy"))} if folder else {}
+    if name in files:
+        return Source(f"{entry.name}-{name}", f"{entry.name}/{name}", _read(files[name]), replace(entry, split=""))
+    if files:
+        raise DataError(f'{entry.name} has no category "{printable(name)}" in {folder}.{suggest(name, files)}')
+    return _one_class(Source(entry.name, entry.name, _read_entry(entry, size), entry), name)
+
+
+def _one_class(whole: Source, name: str) -> Source:
+    """The images of one class of a source with labels, without their labels.
+
+    Raises:
+        DataError: there is no such class.
+    """
+    found, entry = whole.found, whole.entry
+    named = (entry.classes if entry else ()) or found.classes
+    if name not in named:
+        there = f"Its classes are: {', '.join(map(printable, named))}." if named else "It has no labels."
+        raise DataError(f'{whole.title} has no class "{printable(name)}".{suggest(name, named)} {there}')
+    chosen = _only(found, name, named.index(name))
+    return Source(f"{whole.name}-{name}", f"{whole.title}/{name}", chosen, entry and replace(entry, split=""))
+
+
+def _only(found: Album | Stack, name: str, number: int) -> Album | Stack:
+    """The images with this label."""
+    if isinstance(found, Album):
+        return replace(found, pictures=tuple(replace(p, label=None) for p in found.pictures if p.label == name))
+    those = np.flatnonzero(found.labels == number)
+    parts = None if found.parts is None else tuple(found.parts[i] for i in those)
+    return Stack(found.images[those], parts=parts)
 
 
 def _shuffled_frey(stack: Stack) -> Stack:

@@ -47,8 +47,8 @@ class Report:
     """What the loop tells, as it happens: to a terminal, a file, a page."""
 
     on_step: Callable[[int, dict[str, float]], None] = lambda step, row: None
-    on_epoch: Callable[[int, nn.Module], dict[str, float]] = lambda epoch, model: {}  # measures; a loss comes first
-    on_measured: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None
+    on_look: Callable[[int, nn.Module], dict[str, float]] = lambda look, model: {}  # measures; a loss comes first
+    on_measured: Callable[[float, dict[str, float]], None] = lambda epoch, figures: None
     say: Callable[[str], None] = lambda words: None
 
 
@@ -209,7 +209,7 @@ def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> 
         if _due(training, job):
             _log(training, logs, report)
         epoch_ends = state.step % job.epoch_steps == 0
-        value = _epoch(training, report) if epoch_ends else None
+        value = _look(training, report) if job.looks_after(state.step) else None
         if epoch_ends and job.plan.anneal < 1:
             _anneal(training, value)
         wanted = job.plan.keep == "best" and _best_yet(state, value)
@@ -289,18 +289,18 @@ def _log(training: Training, logs: Mapping[str, Tensor], report: Report) -> None
     report.on_step(state.step, {**row, "of": job.steps})
 
 
-def _epoch(training: Training, report: Report) -> float | None:
+def _look(training: Training, report: Report) -> float | None:
     """Measure on held-out data; the first figure, a loss, is what makes a checkpoint the best."""
     job, state = training.job, training.state
     if not job.world.first:
         return None
     torch.set_num_threads(job.threads)
-    figures = report.on_epoch(state.step // job.epoch_steps, training.result)
+    figures = report.on_look(-(-state.step // job.look_steps), training.result)
     if not figures:
         return None
     row = {"step": state.step, "epoch": state.step / job.epoch_steps, "test": True, **figures}
     append_line(training.folder.parent / "metrics.jsonl", row)
-    report.on_measured(state.step // job.epoch_steps, figures)
+    report.on_measured(state.step / job.epoch_steps, figures)
     return next(iter(figures.values()))
 
 

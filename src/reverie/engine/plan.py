@@ -68,7 +68,7 @@ class Plan:
         anneal: factor on all rates after an epoch whose watched loss is not below the lowest before; 1 for none.
         watch: how many test images, samples, or symbols of held-out text, are measured after each epoch.
         bf16: whether products may be in bf16 where a machine is fast at it and the person leaves it open.
-        keep: which weights are the result: of the last step, or of the epoch whose first held-out figure was best.
+        keep: which weights are the result: of the last step, or of the measurement whose first figure was best.
         begin: sets weights by what the first batch does in the model, once, before the first step; None leaves them as
             the recipe made them. It gets the whole batch of the first turn, on every rank.
         pictures: what is drawn when training ends, by the name of a picture and its arguments.

@@ -15,6 +15,9 @@ from reverie.engine.noise import StepNoise, generator
 from reverie.engine.plan import Plan, Stock
 from reverie.engine.ranks import World
 
+FEWEST, MOST = 10, 20  # measurements of a run that the best weights are chosen from, about
+LEAST = 100  # batches between them, but for the last one
+
 
 @dataclass(frozen=True)
 class Job:
@@ -41,6 +44,29 @@ class Job:
     def epoch_steps(self) -> int:
         """Rounds in one pass over the data."""
         return max(1, self.stock.turns(self.plan.batch) // max(self.plan.model.turns.values()))
+
+    @property
+    def look_steps(self) -> int:
+        """Rounds between two measurements on held-out data: an epoch, unless the best weights are to be kept.
+
+        Then there should be some to choose from, and not too many: a run of fewer than ten epochs is measured at its
+        tenths, no more often than every hundred batches, and one of forty and more not after every epoch.
+        """
+        if not self._chooses:
+            return self.epoch_steps
+        epochs = self.steps // self.epoch_steps
+        if epochs < FEWEST:
+            return max(-(-LEAST // max(self.plan.model.turns.values())), -(-self.steps // FEWEST))
+        return self.epoch_steps * max(1, epochs // MOST)
+
+    def looks_after(self, step: int) -> bool:
+        """Whether held-out data are measured after a round; the last one counts where the best weights are kept."""
+        return step % self.look_steps == 0 or (self._chooses and step == self.steps)
+
+    @property
+    def _chooses(self) -> bool:
+        """Whether the best weights are kept; rates that fall after an epoch need a measurement after each."""
+        return self.plan.keep == "best" and self.plan.anneal == 1
 
 
 class Share(NamedTuple):
@@ -164,15 +190,15 @@ def _over_ranks(job: Job, share: Share) -> Share:
     return Share(pieces[:count], logs, on_each(state, lambda _: next(found)))
 
 
-def apply(job: Job, learner: Learner, share: Share, factor: float) -> bool:
-    """Update a player unless loss or gradient is not finite; whether it was updated."""
+def apply(job: Job, learner: Learner, share: Share, factor: float) -> Tensor | None:
+    """Update a player; the norm of its gradient, before it is clipped, or None where loss or gradient is not finite."""
     norm = torch.nn.utils.get_total_norm(share.gradients, foreach=True)
     if not bool(torch.isfinite(norm + share.logs["loss"])):
-        return False
+        return None
     if job.plan.clip:
         torch._foreach_mul_(share.gradients, torch.clamp(job.plan.clip / (norm + 1e-6), max=1.0))
     learner.update(share.gradients, factor)
-    return True
+    return norm
 
 
 def round_of(
@@ -188,8 +214,10 @@ def round_of(
     for name, learner in learners.items():
         for number in range(job.plan.model.turns[name]):
             share = gradients(job, Turn(name, step, number), learner.parameters, carried.get(name))
-            if not apply(job, learner, share, factor):
+            norm = apply(job, learner, share, factor)
+            if norm is None:
                 return logs, False
             carried[name] = share.state
-            logs |= {f"{name}/{key}" if several else key: value for key, value in share.logs.items()}
+            mine = {**share.logs, "norm": norm} if several else share.logs
+            logs |= {f"{name}/{key}" if several else key: value for key, value in mine.items()}
     return logs, True

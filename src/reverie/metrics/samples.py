@@ -70,36 +70,47 @@ class Yardstick:
         }
 
 
-def evaluate_samples(
-    pixels: Tensor, train: Split, test: Split, extractors: Sequence[Extractor], *, protocol: Protocol
-) -> list[Figure]:
-    """Measure samples against images, in every extractor's features.
+def yardsticks(count: int, train: Split, test: Split, extractors: Sequence[Extractor]) -> list[Yardstick]:
+    """What so many samples are held against: as many held-out images, where there are as many.
 
-    Fréchet and kernel distance, precision, recall, density, coverage and memory in each; classes, repetition and
-    memory in pixels once. As many samples as there are held-out images are measured, so that the floor beside a
-    distance is that of as many real images.
+    The floor beside a distance is then that of as many real images.
 
     Args:
-        pixels: samples, (N, C, H, W) uint8.
+        count: samples.
         train: images they are held against.
         test: held-out images, for the floors.
         extractors: the first is the one that knows classes, if any does.
-        protocol: data, how samples were drawn ...
 
     Raises:
         DataError: there are fewer than two samples, training or test images.
     """
-    n = min(len(pixels), len(test))
+    n = min(count, len(test))
     if min(n, len(train)) < 2:
         raise DataError(
-            f"Samples are measured against two training and two test images at least; there are {len(pixels)} samples, "
+            f"Samples are measured against two training and two test images at least; there are {count} samples, "
             f"{len(train)} training and {len(test)} test images."
         )
     held_out = some(test, n)
+    return [Yardstick(extractor, train, held_out) for extractor in extractors]
+
+
+def evaluate_samples(pixels: Tensor, beside: Sequence[Yardstick], *, protocol: Protocol) -> list[Figure]:
+    """Measure samples against images, in every extractor's features.
+
+    Fréchet and kernel distance, precision, recall, density, coverage and memory in each; classes, repetition and
+    memory in pixels once. As many samples are measured as there are held-out images.
+
+    Args:
+        pixels: samples, (N, C, H, W) uint8.
+        beside: the images, as ``yardsticks`` gives them.
+        protocol: data, how samples were drawn ...
+    """
+    train, held_out = beside[0].train, beside[0].test
+    n = len(held_out)
     shared = {**protocol, "n": n, "reference": f"{len(train):,} training images"}
     figures: list[Figure] = []
-    for number, extractor in enumerate(extractors):
-        yardstick = Yardstick(extractor, train, held_out)
+    for number, yardstick in enumerate(beside):
+        extractor = yardstick.extractor
         seen, classes = extractor.look(pixels)
         mine = {**shared, **extractor.protocol}
         figures += _distances(seen[:n], yardstick, mine)

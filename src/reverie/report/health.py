@@ -1,8 +1,8 @@
 """How a game of two networks is going, in plain words, from the rows of ``metrics.jsonl``.
 
 Losses of a game do not say whether it gets anywhere: they are measured against an opponent that changes. What is
-looked at here are the critic's ranking of real above fake, the Fréchet distance of samples from held-out images after
-each epoch, their recall, classes and nearest training images. Every threshold stands below by its name.
+looked at here are the critic's ranking of real above fake, the Fréchet distance of samples from held-out images as
+they were watched, their recall, classes and nearest training images. Every threshold stands below by its name.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 LATE = 0.25  # the last part of the training rows that is looked at
-EPOCHS = 4  # measured epochs before there is a verdict
+LOOKS = 4  # measurements before there is a verdict
 GAIN = 0.98  # a distance below so much of the best one before is an improvement
 STRONG, WEAK = 0.98, 0.55  # share of pairs in which the critic ranks the real image above the fake one
 LOST = 0.5  # recall, or classes, below so much of the most there were
@@ -19,7 +19,7 @@ ENOUGH = 0.1  # recall that can be lost
 SPARSE = 0.02  # recall of next to nothing, beside SHARP precision: a few good pictures again and again
 SHARP = 0.3
 COPIES = 0.5  # distance to the nearest training image, over that of held-out images
-SWING = 0.3  # mean change of the distance from epoch to epoch, over its mean
+SWING = 0.3  # mean change of the distance from one measurement to the next, over its mean
 BLOWN = 20.0  # loss over what it was in the middle of training
 
 Rows = Sequence[Mapping[str, Any]]
@@ -44,7 +44,7 @@ def verdict(rows: Rows) -> Verdict | None:
     order, since the first ones explain the later ones.
 
     Args:
-        rows: of ``metrics.jsonl``: of training with ``critic/loss``, ``critic/ranked`` ...; of epochs with
+        rows: of ``metrics.jsonl``: of training with ``critic/loss``, ``critic/ranked`` ...; of measurements with
             ``"test": true`` and ``test_fd``, ``test_recall`` ...
     """
     played = [row for row in rows if "critic/loss" in row]
@@ -53,7 +53,7 @@ def verdict(rows: Rows) -> Verdict | None:
         return None
     if found := _diverging(played):
         return found
-    if len(measured) < EPOCHS:
+    if len(measured) < LOOKS:
         return None
     looks = (_collapsing, _memorising, _oscillating)
     found = next((seen for look in looks if (seen := look(measured))), None)
@@ -112,13 +112,13 @@ def _memorising(measured: Rows) -> Verdict | None:
 
 
 def _oscillating(measured: Rows) -> Verdict | None:
-    late = _values(measured, "test_fd")[-2 * EPOCHS :]
+    late = _values(measured, "test_fd")[-2 * LOOKS :]
     steps = [b - a for a, b in zip(late, late[1:], strict=False)]
     turns = sum(a * b < 0 for a, b in zip(steps, steps[1:], strict=False))
     swing = statistics.fmean(map(abs, steps)) / statistics.fmean(late)
-    if len(steps) < EPOCHS or turns < 0.6 * (len(steps) - 1) or swing < SWING:
+    if len(steps) < LOOKS or turns < 0.6 * (len(steps) - 1) or swing < SWING:
         return None
-    why = f"the distance goes up and down by {swing:.0%} of itself from epoch to epoch ({_last(late)})"
+    why = f"the distance goes up and down by {swing:.0%} of itself from one measurement to the next ({_last(late)})"
     return Verdict("oscillating", why, "Average the weights (a longer half-life), lower the rates, or set a penalty.")
 
 
@@ -128,10 +128,10 @@ def _balance(played: Rows, measured: Rows) -> Verdict:
     share = statistics.median(ranked) if ranked else math.nan
     recent = max(2, len(distances) // 3)
     before, now = min(distances[:-recent]), min(distances[-recent:])
-    went = f"the distance went from {before:.3g} to {now:.3g} in the last {recent} epochs"
+    went = f"the distance went from {before:.3g} to {now:.3g} in the last {recent} measurements"
     if now < GAIN * before:
         return Verdict("learning", went, "")
-    stays = f"the distance has stayed at {min(distances):.3g} or above for {recent} epochs"
+    stays = f"the distance has stayed at {min(distances):.3g} or above for {recent} measurements"
     if share > STRONG:
         why = f"{stays}, and the critic ranks {share:.1%} of real images above fake ones"
         return Verdict("critic too strong", why, "Lower the critic's rate or turns, or set a penalty on its gradient.")

@@ -321,14 +321,14 @@ def _legend(figure: "Figure", names: Mapping[int, str], theme: Theme) -> None:
 
 
 def _panels(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Numbers]]:
-    """Quantity to {"training": (2, n), "held-out": (2, m)}, steps over values; losses first, six at most."""
+    """Quantity to {"training": (2, n), "held-out": (2, m)}, steps over values; losses, then held-out; eight at most."""
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for row in rows:
         for key, value in row.items():
             if key not in CLOCKS and _finite(value) and _finite(row.get("step")):
                 name, kind = _quantity(key, row.get("test") is True)
                 found.setdefault(name, {}).setdefault(kind, []).append((float(row["step"]), float(value)))
-    order = sorted(found, key=lambda name: "loss" not in name)[:6]
+    order = sorted(found, key=lambda name: ("loss" not in name, "held-out" not in found[name]))[:8]
     return {name: {kind: np.array(line).T for kind, line in sorted(found[name].items())} for name in order}
 
 
