@@ -44,6 +44,8 @@ ROWS = {  # the row's name -> recipe and settings
     "vae-iaf-cifar": ("vae-iaf-cifar", {}),
     "vae-iaf-cifar-without": ("vae-iaf-cifar", {"flow": 0}),
     "ladder-cifar": ("ladder-cifar", {}),
+    "text-char": ("text-char", {"data": "tinyshakespeare", "minutes": 10}),
+    "text-char-short": ("text-char", {"data": "tinyshakespeare", "minutes": 4}),
 }
 HEAD = """# Results
 
@@ -58,6 +60,10 @@ of importance samples. The protocol of each figure, with its seed, stands in `re
 CODES = """Squared error is per pixel of [0, 1], at the mean code; PCA has as many numbers as the code and is fitted on
 10,000 training images. Neighbours: accuracy of the ten nearest among the codes of those images, on all test images.
 Which 10,000 they are stands in the protocol of the row.
+"""
+TEXTS = """Nats and bits a symbol over all validation symbols but the first, with the last weights: *carried* with the
+whole text before each symbol as context, *cold* in windows of 256 that start with no memory, as models without a state
+are measured ([text-evaluation.md](text-evaluation.md)). Beside them what counting reaches.
 """
 SHARED = """(shared): other work ran on the machine, so that its seconds are more than the recipe takes.
 """
@@ -77,7 +83,9 @@ def measured(name: str, folder: Path) -> dict:
     recipe, settings = ROWS[name]
     record, resolved = run.record, run.config
     wanted = {key: value for key, value in settings.items() if key != "minutes"}  # a budget is kept as steps
-    same = resolved["recipe"] == recipe and wanted.items() <= resolved["arguments"].items()
+    same = (
+        resolved["recipe"] == recipe and wanted.items() <= {**resolved["arguments"], "data": resolved["data"]}.items()
+    )
     if not same or record["seconds"] > 63 * settings.get("minutes", math.inf):
         raise SystemExit(f"{folder} was not made by {command(name)}")
     began = time.monotonic()
@@ -89,7 +97,7 @@ def measured(name: str, folder: Path) -> dict:
         "command": command(name),
         "date": date.today().isoformat(),
         "data": record["data"]["name"],
-        "epochs": round(resolved["steps"] * resolved["arguments"]["batch"] / record["data"]["train"]),
+        "epochs": round(resolved["steps"] * a_step(resolved["arguments"]) / record["data"]["train"]),
         "steps": resolved["steps"],
         "seconds": record["seconds"],
         "seconds_of_evaluation": round(seconds, 1),
@@ -98,6 +106,11 @@ def measured(name: str, folder: Path) -> dict:
         "versions": record["versions"],
         "figures": [figure.to_json() for figure in figures],
     }
+
+
+def a_step(arguments: dict) -> int:
+    """Images, or symbols of a text, that a step sees."""
+    return int(arguments["batch"] * arguments.get("window", 1))
 
 
 def command(name: str) -> str:
@@ -165,6 +178,13 @@ def render() -> None:
         [name, row["data"], *of(row, "squared_error_per_pixel", "pca_squared_error_per_pixel", digits=5)]
         + of(row, "knn_accuracy", "pca_knn_accuracy", digits=3)
         for name, row in there
+        if cell(row, "squared_error_per_pixel") != "–"
+    ]
+    texts = [
+        [name, row["data"], *of(row, "nats_per_symbol", "cold_nats_per_symbol", "bits_per_character", digits=4)]
+        + of(row, "5-gram_nats_per_symbol", "unigram_nats_per_symbol", digits=3)
+        for name, row in there
+        if cell(row, "nats_per_symbol") != "–"
     ]
     times = [
         [name, f"`{row['command']}`", str(row["epochs"]), f"{row['parameters']:,}", f"{row['seconds']:.0f}"]
@@ -178,6 +198,8 @@ def render() -> None:
         *likelihoods(there),
         table("Reconstructions and codes", "| recipe | data | squared error | PCA | neighbours | PCA |", codes),
         CODES,
+        table("Text", "| recipe | text | nats, carried | nats, cold 256 | bits, carried | 5-gram | unigram |", texts),
+        TEXTS,
         table("Time", "| recipe | command | epochs | parameters | seconds | evaluation | device | date |", times),
         SHARED,
     ]

@@ -1,4 +1,4 @@
-"""Images trained on per second, beside peers: same network, same batch size, same images, same machine, one run.
+"""Images, or targets of a text, trained on per second, beside peers: same network, batch size, data, machine; one run.
 
     make bench                       # installs the peers into an environment of their own, then runs this
     python benchmarks/speed.py --rounds 7 --seconds 8
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from reverie.data import load
+from reverie.data.corpus import load_text
 from reverie.engine.machine import describe
 
 HERE = Path(__file__).parent
@@ -32,6 +33,7 @@ BEGIN, END = "<!-- speed -->", "<!-- end of speed -->"
 def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str) -> dict[str, dict[str, list[str]]]:
     """The commands of each race."""
     at = [str(pixels), str(batch), str(seconds)]
+    text = [str(pixels.with_suffix(".txt")), str(batch), str(seconds)]
     own, plain, loop = (str(HERE / "peers" / name) for name in ("own.py", "plain.py", "loop.py"))
     same_network = {
         recipe: {
@@ -52,6 +54,12 @@ def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str
             "reverie, fp32": [OWN, own, "vae-mlp", *at, "precision=fp32"],
             "plain PyTorch with DataLoader, fp32": [OWN, plain, "mlp", *at],
             "pythae": [peers, str(HERE / "peers" / "pythae_vae.py"), *at, folder],
+        },
+        "text-char": {
+            "reverie": [OWN, own, "text-char", *text],
+            "reverie, fp32": [OWN, own, "text-char", *text, "precision=fp32"],
+            "Keras 3 with TensorFlow": [peers, str(HERE / "peers" / "keras_text.py"), *text],
+            "classic windows, same network": [OWN, own, "text-char-classic", *text, "units=512,", "window=64"],
         },
         **same_network,
     }
@@ -87,7 +95,10 @@ def table() -> str:
     """The newest row of each race as a table."""
     rows = [json.loads(line) for line in (HERE / "results.jsonl").read_text().splitlines()]
     newest = {(row["name"], row["batch"]): row for row in rows if row["kind"] == "speed"}
-    lines = ["| network | batch | contender | images a second | reverie is faster by |", "|---|---|---|---|---|"]
+    lines = [
+        "| network | batch | contender | images (targets) a second | reverie is faster by |",
+        "|---|---|---|---|---|",
+    ]
     for (name, batch), row in newest.items():
         for contender, rate in row["images_per_second"].items():
             lines.append(f"| {name} | {batch} | {contender} | {rate:,.0f} | {row['ratio'][contender]:.2f} |")
@@ -125,6 +136,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pixels = Path(folder) / "pixels.npy"
         np.save(pixels, load("mnist").train.pixels[:12_800, 0].numpy())
+        pixels.with_suffix(".txt").write_bytes(load_text("tinyshakespeare").parts["train"])
         races = contenders(pixels, arguments.batch, arguments.seconds, folder, arguments.peers)
         for race in arguments.races:
             commands = races[race]

@@ -1,4 +1,7 @@
-"""The engine of this project on a recipe, as a training runs it: rounds with binarisation, noise, guard and update."""
+"""The engine of this project on a recipe, as a training runs it: rounds with noise, guard, update and average.
+
+Prints images a second, or of a text targets a second: every position of a window, or its last one alone.
+"""
 
 import json
 import sys
@@ -16,7 +19,7 @@ from reverie.training import _job, prepare
 
 def main(recipe, path, batch, seconds, extra):
     settings = dict(word.split("=", 1) for word in extra)
-    numbers = {name: int(value) if value.isdigit() else value for name, value in settings.items()}
+    numbers = {name: number(value) for name, value in settings.items()}
     prepared = prepare(config.resolve(recipe, {"data": path, "batch": batch, "threads": 2, **numbers}))
     keep_freed_memory()
     torch.manual_seed(0)
@@ -29,7 +32,16 @@ def main(recipe, path, batch, seconds, extra):
         _round(training)
         rounds += 1
     took = time.perf_counter() - began
-    print(json.dumps({"images_per_second": rounds * batch / took}))
+    model, window = training.job.model, prepared.config["arguments"].get("window", 1)
+    targets = 1 if getattr(model, "last_only", False) else window
+    print(json.dumps({"images_per_second": rounds * batch * targets / took}))
+
+
+def number(value):
+    """A setting as it is meant: 8, bf16, or a list that ends in a comma."""
+    if value.endswith(","):
+        return [int(each) for each in value.split(",")[:-1]]
+    return int(value) if value.isdigit() else value
 
 
 if __name__ == "__main__":
