@@ -12,7 +12,7 @@ from reverie.data import load
 from reverie.data.views import bits, symmetric, unit
 from reverie.errors import Interrupted
 from reverie.metrics import classifier
-from reverie.metrics.extractors import random_network
+from reverie.metrics.extractors import random_network, scaled
 from reverie.quality import drawn, judged_by_samples, measure_samples, usual_count, watch_samples, yardsticks_of
 from reverie.trained import Trained
 
@@ -169,9 +169,10 @@ def test_a_run_is_evaluated_with_its_samples(monkeypatch, tmp_path):
     assert fd.protocol["samples"] == "bits drawn from p(x|z), z from the prior"
     assert fd.protocol["both_sides"] == "bits"
     train, _ = quality._references(run.data, torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
-    spread = random_network(train).features(train.pixels).var(0, correction=0).sum()
-    assert fd.unit.startswith("of 1,000")
-    assert spread == pytest.approx(1000)
+    for name, network in (("random", random_network(train)), ("classifier-shapes", None)):
+        fitted = network or scaled(classifier.classifier(run.data.plain), train)
+        assert figures[f"FD[{name},64d]"].protocol["features_sha256"] == fitted.protocol["features_sha256"]
+        assert fitted.features(train.pixels).var(0, correction=0).sum() == pytest.approx(1000)
     monkeypatch.setattr(quality, "BATCH", 33)
     again = {f.name: f for f in run.evaluate(k=1, n=5, samples=200).figures}
     assert again["FD[random,64d]"].value == pytest.approx(figures["FD[random,64d]"].value, rel=1e-3)

@@ -4,13 +4,12 @@ Architecture: an article on sketches with TensorFlow 2, after Radford et al. 201
 Codes of 100 normal numbers; generator dense 7x7x256, transposed 5x5 convolutions 128, 64 (stride 2) and 1 (stride 2)
 without bias, batch normalisation and LeakyReLU 0.3, tanh; critic of 5x5 convolutions 64 and 128 with stride 2,
 LeakyReLU 0.3 and dropout 0.3, and a dense logit; after each epoch a sheet of the same noise vectors and the weights of
-both networks. Classic training: ``--batch 256 --rate 1e-4 --critic-rate 1e-4 --momentum 0.9 --remembered 0
---keep-epochs``, 100 epochs of up to 80,000 drawings.
-Differs: settings for a few thousand drawings, where 100 epochs of such batches are a thousand updates and no drawing
-comes of them: batch 32, Adam 2e-4 with a first moment of 0.5, a critic that learns faster, since dropout holds it back,
-and samples from averaged weights; augmentation for a few hundred; batch normalisation after the third layer too, which
-the article's print leaves out; any sides that are multiples of 4, and any channels; a tenth of the drawings is kept for
-testing.
+both networks. Classic training: ``--batch 256 --rate 1e-4 --momentum 0.9 --remembered 0 --keep-epochs``, 100 epochs of
+up to 80,000 drawings.
+Differs: settings for a few thousand drawings, where 100 epochs of such batches are a thousand updates and not 31,000:
+batch 32, Adam 2e-4 with a first moment of 0.5, and samples from averaged weights; augmentation for a few hundred; batch
+normalisation after the third layer too, which the article's print leaves out; any sides that are multiples of 4, and
+any channels; a tenth of the drawings is kept for testing.
 """
 
 from typing import Annotated
@@ -37,7 +36,6 @@ def run(
     smoothing: Fraction = 0.0,
     augment: Augment = "none",
     rate: Rate = 2e-4,
-    critic_rate: Rate = 5e-4,
     momentum: Annotated[float, Range(low=0.0, high=0.999)] = 0.5,
     batch: Count = 32,
     remembered: Steps = 5000,
@@ -49,8 +47,7 @@ def run(
         latent: numbers in the code.
         smoothing: how far the target of real images lies below 1; below 0.5.
         augment: changes that the critic sees of real and fake images alike; for a few hundred images.
-        rate: of Adam, for the generator.
-        critic_rate: of Adam, for the critic.
+        rate: of Adam, for both.
         momentum: the decay of Adam's first moment.
         batch: images a turn.
         remembered: half-life of the averaged weights, in images; 0 for no average.
@@ -61,11 +58,11 @@ def run(
         Game(cost_of("non-saturating", smoothing), augment=augment_of(augment)),
         latent=latent,
     )
-    betas = (momentum, 0.999)
+    optimizer = adam(rate, betas=(momentum, 0.999))
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         view=symmetric(),
-        optimizers={"critic": adam(critic_rate, betas=betas), "generator": adam(rate, betas=betas)},
+        optimizers={"critic": optimizer, "generator": optimizer},
         batch=batch,
         epochs=100,
         ema=half_life(remembered, batch) if remembered else 0.0,
