@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from bare import command, trained
+from reverie.engine.checkpoint import newest
 from reverie.engine.noise import ItemNoise
 from reverie.files import read_lines
 from reverie.report import sheets
@@ -27,7 +28,7 @@ from reverie.runs import Run
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
 PICTURES = HERE.parent / "docs" / "pictures"
-SETTINGS = {"batch": 512, "rate": 1e-3, "epochs": 3}
+SETTINGS = {"epochs": 3}
 KINDS = {"with the flow": {}, "without it": {"flow": 0}}
 SEEDS = (0, 1, 2)
 SHOWN = 10
@@ -53,7 +54,7 @@ def row_of(kind: str, seed: int, run: Run, shared: bool) -> dict:
         "divergence": [line["test_kl"] for line in epochs],
         "protocol": f"{record['data']['name']}, {record['view']}, test of {record['data']['split']}, "
         f"{record['data']['test']:,} images, one draw an image",
-        "processor_seconds": record["processor_seconds"],
+        "processor_seconds": record.get("processor_seconds"),
         "parameters": record["parameters"],
         "device": f"{record['device']}, {record['threads']} thread" + " (shared)" * shared,
         "versions": record["versions"],
@@ -61,44 +62,45 @@ def row_of(kind: str, seed: int, run: Run, shared: bool) -> dict:
 
 
 def of(values: Iterable[float]) -> str:
-    """The mean over seeds with its standard error."""
+    """The mean over seeds with its standard error; of one seed, its figure."""
     there = list(values)
-    error = statistics.stdev(there) / len(there) ** 0.5
-    return f"{statistics.mean(there):.2f} ± {error:.2f}"
+    error = f" ± {statistics.stdev(there) / len(there) ** 0.5:.2f}" if len(there) > 1 else ""
+    return f"{statistics.mean(there):.2f}{error}"
 
 
 def section(rows: list[dict]) -> str:
-    """The part of docs/results.md on the flow; nothing before it was measured for every seed."""
+    """The part of docs/results.md on the flow, of the seeds and epochs that both kinds have; nothing without one."""
     newest = {(row["name"], row["seed"]): row for row in rows if row["kind"] == "flow"}
-    if not all((kind, seed) in newest for kind in KINDS for seed in SEEDS):
+    seeds = [seed for seed in SEEDS if all((kind, seed) in newest for kind in KINDS)]
+    if not seeds:
         return ""
-    each = {kind: [newest[kind, seed] for seed in SEEDS] for kind in KINDS}
-    count = len(newest["with the flow", 0]["elbo"])
+    each = {kind: [newest[kind, seed] for seed in seeds] for kind in KINDS}
+    count = min(len(run["elbo"]) for runs in each.values() for run in runs)
     lines = [
         [kind, f"`{runs[0]['command']}`", *(of(run["elbo"][epoch] for run in runs) for epoch in range(count))]
-        + [of(run["divergence"][-1] for run in runs), f"{runs[0]['parameters']:,}"]
-        + [f"{statistics.mean(run['processor_seconds'] for run in runs):.0f}"]
+        + [of(run["divergence"][count - 1] for run in runs), f"{runs[0]['parameters']:,}"]
         for kind, runs in each.items()
     ]
     first, second = each.values()
-    gains = (
-        of(a["elbo"][epoch] - b["elbo"][epoch] for a, b in zip(first, second, strict=True)) for epoch in range(count)
-    )
-    lines.append(["gain of a seed", "", *gains, "", "", ""])
-    epochs = " | ".join(f"epoch {i + 1}" for i in range(count))
-    head = f"| | command, seeds {', '.join(map(str, SEEDS))} | {epochs} | KL | parameters | processor seconds |"
-    told = newest["with the flow", 0]
+    pairs = list(zip(first, second, strict=True))
+    gains = (of(a["elbo"][epoch] - b["elbo"][epoch] for a, b in pairs) for epoch in range(count))
+    lines.append(["gain", "", *gains, "", ""])
+    epochs = " | ".join(f"ELBO, epoch {i + 1}" for i in range(count))
+    head = f"| | command | {epochs} | KL | parameters |"
+    told, names = first[0], ", ".join(map(str, seeds))
+    which = f"seed {names}, which tells nothing of the spread between seeds" if len(seeds) == 1 else f"seeds {names}"
     return "\n".join(
         [
             "## The flow on CIFAR-10\n",
             "Made by `benchmarks/flow.py`. Test ELBO after each epoch, nats per image, higher is better: mean ± standard",
-            f"error over seeds. {told['protocol']}; a density. Trained on {told['device']}, {told['date']}.\n",
+            f"error over seeds; {which}. {told['protocol']}; a density.",
+            f"Made on {told['device']}, {told['date']}.\n",
             head,
             "|---" * (head.count("|") - 1) + "|",
             *(f"| {' | '.join(line)} |" for line in lines),
             "",
-            f"![The first {SHOWN} test images, and what the flow gives back](pictures/flow-reconstructions.png)",
-            "![Means of p(x\\|z) at draws from the prior of the same model](pictures/flow-samples.png)\n",
+            f"![The first {SHOWN} test images, and what the flow gives back](pictures/flow-reconstructions.png)\n",
+            "![Means of p(x given z) at draws from the prior of the same model](pictures/flow-samples.png)\n",
         ]
     )
 
@@ -110,13 +112,15 @@ def draw(run: Run) -> None:
     pixels = run.trained.data.test.pixels[:SHOWN]
     z, _ = model.encode(view.still(pixels)).draw(ItemNoise((0, "reconstruct"), range(SHOWN)))
     back = view.pixels(model.decode(z.squeeze(1)).mean)
-    both = torch.cat([pixels, back])
-    title = "CIFAR-10, the first ten test images, and back"
-    rows = ["image", "back"]
-    sheets.save(sheets.sheet(both, title=title, columns=SHOWN, rows=rows), PICTURES / "flow-reconstructions.png")
-    samples = view.pixels(model.sample(40, ItemNoise((0, "sample"), range(40))))
-    title = "CIFAR-10, samples of the same model"
-    sheets.save(sheets.sheet(samples, title=title, columns=SHOWN), PICTURES / "flow-samples.png")
+    checkpoint, _ = newest(run.folder / "checkpoints")
+    caption = f"vae-iaf-cifar with its flow, after {checkpoint.step if checkpoint else run.record['steps']:,} steps"
+    both, rows = torch.cat([pixels, back]), ["image", "back"]
+    title = "CIFAR-10: the first ten test images, and back"
+    sheet = sheets.sheet(both, title=title, caption=caption, columns=SHOWN, rows=rows)
+    sheets.save(sheet, PICTURES / "flow-reconstructions.png")
+    samples = view.pixels(model.sample(2 * SHOWN, ItemNoise((0, "sample"), range(2 * SHOWN))))
+    title = "CIFAR-10: means of p(x given z), z from the prior"
+    sheets.save(sheets.sheet(samples, title=title, caption=caption, columns=SHOWN), PICTURES / "flow-samples.png")
 
 
 def main() -> None:
