@@ -17,6 +17,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+import flow
 import reverie
 from reverie.runs import Run
 from reverie.terminal import telling
@@ -196,6 +197,7 @@ def render() -> None:
         HEAD,
         "## Likelihoods, nats per image\n",
         *likelihoods(there),
+        flow.section([json.loads(line) for line in RESULTS.read_text().splitlines()]),
         table("Reconstructions and codes", "| recipe | data | squared error | PCA | neighbours | PCA |", codes),
         CODES,
         table("Text", "| recipe | text | nats, carried | nats, cold 256 | bits, carried | 5-gram | unigram |", texts),

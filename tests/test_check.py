@@ -1,12 +1,14 @@
 """Checking data: counts in words, every broken file with a reason, a sheet of what can be read."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from reverie.check import check
 from reverie.errors import DataError, UsageError
-from scenes import pictures, png
+from scenes import pictures, png, reverie
 
 
 @pytest.fixture
@@ -71,3 +73,39 @@ def test_a_missing_source_and_a_wrong_name_are_refused(mine, tmp_path):
         check(str(mine), tmp_path / "sheet.jpg")
     with pytest.raises(UsageError, match="choose another place"):
         check(str(mine), mine / "bad.png" / "sheet.png")
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """A text with Windows' line ends, a lost character, and one that only its end has."""
+    path = tmp_path / "letters.txt"
+    path.write_bytes(b"dear you,\r\n" * 40 + "caf\ufffd\n".encode() + "yours, \u00d8\n".encode())
+    return path
+
+
+def test_a_text_is_counted_and_needs_no_sheet(letters, tmp_path):
+    report = check(str(letters), tmp_path / "sheet.png")
+    words = "\n".join(report["words"])
+    assert (report["files"], report["lines"], report["problems"]) == (1, 42, [])
+    assert report["characters"] == len(letters.read_bytes().decode())
+    assert "words      83, 5 distinct" in words
+    assert "the last tenth of the text is validation" in words
+    assert "odd        U+FFFD 1 times" in words
+    assert "CR 40 times" in words
+    assert "unknown    " in words
+    assert "'\u00d8' 1" in words.split("unknown")[1]
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_broken_text_ends_with_the_exit_code_of_data(letters, capfd):
+    (letters.parent / "bad.txt").write_bytes(b"\xff\xfeh\0i\0")
+    assert reverie("data", "check", str(letters.parent)) == 3
+    said = capfd.readouterr()
+    assert "problem    bad.txt: is UTF-16" in said.out
+    assert "1 files of" in said.err
+
+
+def test_a_report_of_a_text_as_json(letters, capfd):
+    assert reverie("data", "check", str(letters), "--json") == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["symbols"] == len(set(letters.read_bytes().decode()))

@@ -1,4 +1,4 @@
-"""``reverie data check``: what a person's data holds, what is wrong with it, and a contact sheet."""
+"""``reverie data check``: what a person's images or text hold, what is wrong, and a contact sheet of images."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reverie.data import reading
 from reverie.data.inspection import Inspection, inspect
+from reverie.data.text import holds_text
 from reverie.out import check_png, save_png
 from reverie.report import sheets
 
@@ -15,19 +17,22 @@ SHOWN = 64
 
 
 def check(source: str, out: Path) -> dict[str, Any]:
-    """Look at every image of a source and draw the first ones.
+    """Look at every image of a source and draw the first ones; or at every file of a text.
 
     Args:
-        source: a folder, archive, array file or name.
-        out: the contact sheet to write.
+        source: a folder, archive, array file, text or name.
+        out: the contact sheet to write, of images.
 
     Returns:
-        ``words`` for a person, ``problems`` as [file, reason], ``images``, ``duplicates`` and the ``sheet``.
+        ``words`` for a person, ``problems`` as [file, reason]; ``images``, ``duplicates`` and the ``sheet``; of a text
+        ``files``, ``characters``, ``symbols``, ``lines``, ``words_in_all`` and the ``split``.
 
     Raises:
         DataError: there is nothing that can be read.
         UsageError: ``out`` names no PNG, or cannot be written.
     """
+    if holds_text(source):
+        return _check_text(source)
     check_png(out)
     found = inspect(source, thumbnails=SHOWN)
     problems = [[problem.path, problem.reason] for problem in found.problems]
@@ -52,6 +57,52 @@ def check(source: str, out: Path) -> dict[str, Any]:
         "duplicates": found.duplicates,
         "sheet": str(drawn) if drawn else None,
     }
+
+
+def _check_text(source: str) -> dict[str, Any]:
+    found = reading.read(source)
+    whole, problems = found.whole, [[problem.path, problem.reason] for problem in found.problems]
+    parts = Counter({name: characters.total() for name, characters in found.parts.items()})
+    words = [
+        f"{found.source}: text" + f", {found.files:,} file{'s' * (found.files != 1)}" * (found.files > 0),
+        f"lines      {whole.lines:,}, the longest {whole.longest:,} characters",
+        f"words      {whole.words.total():,}, {len(whole.words):,} distinct",
+        f"characters {whole.characters.total():,}, {len(whole.characters):,} distinct",
+        _counts("often", _shown(whole.characters)),
+        _counts("parts", parts),
+        f"split      {found.split}",
+        *_odd(found),
+        *(f"problem    {path}: {reason}" for path, reason in problems),
+    ]
+    return {
+        "words": words,
+        "problems": problems,
+        "files": found.files,
+        "characters": whole.characters.total(),
+        "symbols": len(whole.characters),
+        "lines": whole.lines,
+        "words_in_all": whole.words.total(),
+        "split": found.split,
+    }
+
+
+def _odd(found: reading.Reading) -> list[str]:
+    """What a person may want to know before a text is learnt: nothing of it keeps a text from being used."""
+    characters, told = found.whole.characters, []
+    if lost := characters["\ufffd"]:
+        told.append(f"odd        U+FFFD {lost:,} times: the text was read in another encoding before it was saved")
+    if returns := characters["\r"]:
+        told.append(
+            f"odd        lines end in CR LF {returns:,} times: CR is a symbol of its own to a model of characters"
+        )
+    if unseen := found.unseen:
+        told.append(_counts("unknown", _shown(unseen)) + ": not in the training part")
+    return told
+
+
+def _shown(characters: Counter[str]) -> Counter[str]:
+    """The same counts by names that can be printed."""
+    return Counter({repr(character): count for character, count in characters.items()})
 
 
 def _counts(name: str, counts: Counter[str], most: int = 12) -> str:

@@ -312,11 +312,11 @@ def data_list(*, common: Common = PLAIN) -> None:
 
 @data_app.command(name="check")
 def data_check(source: str, /, *, out: Path = Path("contact-sheet.png"), common: Common = PLAIN) -> None:
-    """Look at your own images: a contact sheet, what there is, and what is wrong with which file.
+    """Look at your own images or text: what there is, what is wrong with which file, and a contact sheet of images.
 
     Args:
-        source: a folder, archive, array file or name.
-        out: the contact sheet to write.
+        source: a folder, archive, array file, text or name.
+        out: the contact sheet to write, of images.
         common: what every command takes.
     """
     from reverie.check import check

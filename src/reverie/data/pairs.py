@@ -26,9 +26,10 @@ class Pairs:
             DataError: it is none.
             UsageError: ``tokenizers`` is not installed.
         """
+        package = _package()
         try:
-            self._engine = _package().Tokenizer.from_str(model)
-        except ValueError as error:
+            self._engine = package.Tokenizer.from_str(model)
+        except Exception as error:  # the package raises no class of its own for what it cannot parse
             raise DataError(f"the vocabulary of byte pairs cannot be read: {error}") from error
         self._model = model
 

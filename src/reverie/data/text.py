@@ -10,11 +10,13 @@ from pathlib import Path
 
 from reverie.data.catalog import CATALOG, Entry, located
 from reverie.data.limits import TEXT_LIMIT, gunzip, printable
+from reverie.data.pictures import SUFFIXES
 from reverie.data.trees import hidden, natural, read_file
 from reverie.errors import DataError, suggest
 
 _PARTS = ("train", "valid", "test")
 _SUFFIXES = (".txt", ".txt.gz", ".text", ".md", ".jsonl", ".jsonl.gz")
+_OF_IMAGES = (*SUFFIXES, ".npy", ".npz", ".bin", ".parquet", ".gz", "ubyte")
 _PIECE = 2**20  # bytes that are decoded at once
 _STDLIB_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
 
@@ -46,6 +48,17 @@ def read_utf8(source: str | Path) -> dict[str, bytes]:
     entry = CATALOG.get(source) if isinstance(source, str) else None
     if entry and entry.name == "python-stdlib":
         return {"all": _python_stdlib().encode()}
+    files = text_files(located_text(source))
+    return {part: b"\n".join(read_one(file) for file in found) for part, found in files.items()}
+
+
+def located_text(source: str | Path) -> Path:
+    """Where a text lies: a named one, a file or a folder.
+
+    Raises:
+        DataError: there is none.
+    """
+    entry = CATALOG.get(source) if isinstance(source, str) else None
     path = _located_text(entry) if entry else Path(source).expanduser()
     if "\0" in str(path) or not path.exists():
         names = [e.name for e in CATALOG.values() if e.kind == "text"]
@@ -53,7 +66,7 @@ def read_utf8(source: str | Path) -> dict[str, bytes]:
             f"there is no file, folder or text {printable(str(source))}.{suggest(str(source), names)} "
             f"Named texts are {', '.join(names)}."
         )
-    return _read_folder(path) if path.is_dir() else {"all": _read_one(path)}
+    return path
 
 
 def _located_text(entry: Entry) -> Path:
@@ -62,18 +75,44 @@ def _located_text(entry: Entry) -> Path:
     return located(entry)
 
 
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    files = sorted((f for f in folder.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
+def text_files(path: Path) -> dict[str, list[Path]]:
+    """The files of a text by its parts: ``train``, ``valid`` and ``test`` where names say so, else ``all``.
+
+    Raises:
+        DataError: the folder holds none.
+    """
+    if not path.is_dir():
+        return {"all": [path]}
+    files = sorted((f for f in path.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
     files = [f for f in files if not hidden(f.name)]
-    parts = {part: f for part in _PARTS for f in files if part in f.name.lower().split(".")}
+    parts = {part: [f] for part in _PARTS for f in files if part in f.name.lower().split(".")}
     if "train" in parts:
-        return {part: _read_one(file) for part, file in parts.items()}
+        return parts
     if not files:
-        raise DataError(f"{folder} holds no text; accepted are {', '.join(_SUFFIXES)}.")
-    return {"all": b"\n".join(_read_one(file) for file in files)}
+        raise DataError(f"{path} holds no text; accepted are {', '.join(_SUFFIXES)}.")
+    return {"all": files}
 
 
-def _read_one(path: Path) -> bytes:
+def holds_text(source: str | Path) -> bool:
+    """Whether a source is a text by its name, and not images: a folder that has texts, and no folders or arrays."""
+    entry = CATALOG.get(source) if isinstance(source, str) else None
+    if entry:
+        return entry.kind == "text"
+    path = Path(source).expanduser()
+    if "\0" in str(path) or not path.is_dir():
+        return path.name.lower().endswith(_SUFFIXES)
+    there = [f for f in path.iterdir() if not hidden(f.name)]
+    texts = [f for f in there if f.name.lower().endswith(_SUFFIXES)]
+    others = [f for f in there if f not in texts]
+    return bool(texts) and not any(f.is_dir() or f.name.lower().endswith(_OF_IMAGES) for f in others)
+
+
+def read_one(path: Path) -> bytes:
+    """Read one file of text: UTF-8, unpacked, without its byte-order mark.
+
+    Raises:
+        DataError: it is missing, empty, binary, not in UTF-8, or no such .jsonl file.
+    """
     what = printable(str(path))
     data = read_file(path, TEXT_LIMIT)
     data = gunzip(data, what, TEXT_LIMIT) if data[:2] == b"\x1f\x8b" else data
