@@ -55,7 +55,9 @@ def test_many_pictures_are_within_a_level_or_else_exact(name, near, ask, runs, m
     run, n = open_run(runs / name), 250  # three shares
     (part,) = [p for p in parts_of(name, run.model, run.plan.view, run.spec) if p.outputs == ("image",)]
     given = part.examples(n)
-    body = b"".join(each.to(torch.int32 if each.dtype == torch.int64 else each.dtype).numpy().tobytes() for each in given)
+    body = b"".join(
+        each.to(torch.int32 if each.dtype == torch.int64 else each.dtype).numpy().tobytes() for each in given
+    )
     found = ask(name, lambda opened: opened.compute(part.name, body))
     levels = np.frombuffer(found, np.uint8).reshape(n, *run.spec.shape).astype(int)
     with torch.no_grad():

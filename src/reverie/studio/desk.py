@@ -143,7 +143,7 @@ class Opened:
 
 def _levels(part: Part, given: Sequence[Tensor], *, short: bool) -> Tensor:
     """Pictures as 8-bit levels, (N, C, H, W)."""
-    shares = zip(*(each.split(AT_ONCE) for each in given), strict=True)
+    shares = zip(*(torch.split(each, AT_ONCE) for each in given), strict=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=short):
         images = [part.module(*share)[0].float() for share in shares]
     return (torch.cat(images) * 255).round().to(torch.uint8)
