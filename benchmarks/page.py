@@ -4,12 +4,15 @@
     python benchmarks/page.py RUN                # appends a row to results.jsonl
 
 The page is opened from its file with the network off. Times are what a reader waits for (wall clock); beside them
-stands what the page's thread computed, which does not count what else the machine was doing.
+stands what the page's thread computed, which does not count what else the machine was doing; of a grid also what the
+whole browser did, with the workers that decode. A page of pictures is dragged over and has its grid decoded; a page of
+text writes.
 """
 
 import argparse
 import json
 import os
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -20,11 +23,12 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from reverie.engine.machine import describe
 from reverie.latent import decode_means
-from reverie.runs import open_run
+from reverie.runs import Run, open_run
 
 HERE = Path(__file__).parent
-MOVES, GRIDS = 200, 10
+MOVES, GRIDS, SYMBOLS = 200, 10, 5000
 CHROMIUM = "/usr/bin/chromium"
+CREW = "document.documentElement.dataset.crew"
 PLACE = "document.querySelector('latent-explorer').place"
 
 
@@ -32,6 +36,21 @@ def computed(session: CDPSession) -> float:
     """Seconds that the page's thread has computed so far."""
     metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
     return metrics["TaskDuration"]
+
+
+def worked() -> float:
+    """Seconds that the browser has computed so far in all its processes: those that this one started, and theirs."""
+    parents, ticks = dict[int, int](), dict[int, int]()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # of a process that ended
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            parents[int(path.parent.name)] = int(fields[1])
+            ticks[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+
+    def ours(name: int) -> bool:
+        return name in parents and (parents[name] == os.getpid() or ours(parents[name]))
+
+    return sum(count for name, count in ticks.items() if ours(name)) / os.sysconf("SC_CLK_TCK")
 
 
 def measured(page: Page, session: CDPSession) -> dict[str, float]:
@@ -55,24 +74,56 @@ def measured(page: Page, session: CDPSession) -> dict[str, float]:
     page.mouse.up()
     per_move = 1000 * (computed(session) - start) / MOVES
     moves = page.evaluate("window.moves")
-    start = computed(session)
+    page.wait_for_selector("html[data-crew]", state="attached", timeout=300_000)
+    start, all_start = computed(session), worked()
     for i in range(GRIDS):
         page.evaluate(
             "i => document.querySelector('latent-explorer').place.change({x: [-3 + i / 100, 3], points: 20})", i
         )
         page.wait_for_timeout(1200)
-    per_grid = 1000 * (computed(session) - start) / GRIDS
+    per_grid, in_all = (1000 * spent / GRIDS for spent in (computed(session) - start, worked() - all_start))
     grids = page.evaluate("window.grids")
     return {
         "moves": len(moves), "move_median_ms": median(moves), "move_p95_ms": float(np.quantile(moves, 0.95)),
         "move_computed_ms": per_move, "grids": len(grids), "grid_median_ms": median(grids), "grid_least_ms": min(grids),
-        "grid_computed_ms": per_grid,
+        "grid_computed_ms": per_grid, "grid_in_all_ms": in_all, "workers": int(page.evaluate(CREW)),
     }  # fmt: skip
 
 
-def difference(page: Page, run: str) -> float:
+WRITE = """async ([prompt, most]) => {
+  const { backEnd } = document.querySelector("writing-desk"), found = [];
+  const settings = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 0 };
+  const begun = await backEnd.start(prompt), started = performance.now();
+  while (found.length < most) found.push(...await backEnd.next(settings, most - found.length));
+  return { milliseconds: performance.now() - started, prompt: begun.prompt, pieces: found };
+}"""
+
+
+def spoken(page: Page, session: CDPSession, run: Run) -> dict[str, float]:
+    """Characters a second, of the model alone and on the sheet of the page, and how far the probabilities are off."""
+    page.wait_for_timeout(2000)
+    start = computed(session)
+    found = page.evaluate(WRITE, ["\n", SYMBOLS])
+    alone = computed(session) - start
+    page.evaluate("() => addEventListener('written', (e) => { window.heard = e.detail; })")
+    start = computed(session)
+    page.evaluate(f"() => document.querySelector('writing-desk').set('length', {SYMBOLS})")
+    page.wait_for_function("() => window.heard", timeout=300_000)
+    shown, waited = computed(session) - start, page.evaluate("() => heard.milliseconds") / 1000
+    tokenizer = run.voice.tokenizer
+    ids = tokenizer.encode(found["prompt"] + "".join(piece["text"] for piece in found["pieces"])).astype(np.int64)
+    with torch.no_grad():
+        chances = run.model(torch.from_numpy(ids)[None])[0][0].softmax(-1)[torch.arange(SYMBOLS), ids[1:]]
+    gaps = chances - torch.tensor([piece["probability"] for piece in found["pieces"]])
+    return {
+        "symbols": SYMBOLS, "characters_per_second": 1000 * SYMBOLS / found["milliseconds"],
+        "characters_per_computed_second": SYMBOLS / alone, "shown_characters_per_second": SYMBOLS / waited,
+        "shown_characters_per_computed_second": SYMBOLS / shown, "difference": float(gaps.abs().max()),
+    }  # fmt: skip
+
+
+def difference(page: Page, there: Run) -> float:
     """The largest difference between the page's pictures and the model's, at 64 codes."""
-    there = open_run(run)
     z = torch.randn(64, there.model.latent, generator=torch.Generator().manual_seed(0))
     flat = page.evaluate(
         "async z => Array.from(await document.querySelector('latent-explorer').backEnd.decode(Float32Array.from(z)))",
@@ -92,6 +143,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True).new_page()
+        page.set_default_timeout(300_000)
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.goto(file.resolve().as_uri())
@@ -102,9 +154,12 @@ def main() -> None:
             "device": describe(torch.device("cpu")),
             "browser": f"Chromium {browser.version}", "load": round(os.getloadavg()[0], 1),
             "megabytes": round(file.stat().st_size / 1e6, 2), "open_ms": opened,
-            "open_computed_ms": 1000 * computed(session), **measured(page, session),
-            "difference": difference(page, given.run),
+            "open_computed_ms": 1000 * computed(session),
         }  # fmt: skip
+        if run.is_text:
+            row |= spoken(page, session, run)
+        else:
+            row |= {**measured(page, session), "difference": difference(page, run)}
         browser.close()
     line = json.dumps(
         {key: round(v, 8 if key == "difference" else 2) if isinstance(v, float) else v for key, v in row.items()}

@@ -319,6 +319,7 @@ COVERED = {
     "studio.command": "studio/test_server.py",
     "export.album": "export/test_html.py",
     "export.facts": "export/test_onnx.py",
+    "export.speech": "export/test_html.py",
     "export.take": "export/test_hub.py",
     "engine.machine": "test_doctor.py",
     "engine.plan": "engine/test_loop.py",

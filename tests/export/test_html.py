@@ -4,20 +4,26 @@ import base64
 import gzip
 import json
 import re
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
 import pytest
 import torch
 
+import reverie as package
+from reverie.data import prompts
+from reverie.data.tokenizers import from_json
 from reverie.errors import UsageError
 from reverie.export.album import album
 from reverie.export.facts import facts_of
-from reverie.export.html import MODULES, WEB, export_html, joined, page
+from reverie.export.html import MODULES, WEB, joined, page
 from reverie.export.onnx import Exported
-from reverie.export.parts import parts_of
+from reverie.export.parts import Input, Part, parts_of
+from reverie.export.speech import speech
+from reverie.report import reading
 from reverie.runs import open_run
-from scenes import reverie
+from scenes import quietly, reverie
 
 ABOUT = {"name": 'a </script> & "b"', "shape": [1, 2, 2]}
 
@@ -141,10 +147,44 @@ def test_without_the_runtime_it_says_what_to_install(workshop, capfd, monkeypatc
     assert not (workshop / "runs" / "vae" / "export").exists()
 
 
-def test_a_model_of_text_has_no_page(workshop, monkeypatch):
-    class Step:
-        name = "step"
+@pytest.fixture(scope="module")
+def verse(tmp_path_factory):
+    """A model of two steps that writes."""
+    words = "the wind and the rain, for the rain it raineth every day\n" * 30
+    with quietly():
+        how = {"units": (6, 4), "embedding": 3, "batch": 2, "window": 8, "steps": 2, "threads": 1, "device": "cpu"}
+        return package.train("text-char", name="verse", runs=tmp_path_factory.mktemp("verse"), text=words, **how)
 
-    monkeypatch.setattr("reverie.export.html.parts_of", lambda *_: [Step])
-    with pytest.raises(UsageError, match="a page explores pictures"):
-        export_html(open_run("vae"))
+
+def test_a_page_of_text_is_told_the_vocabulary_and_the_state(verse):
+    (step,) = parts_of("verse", verse.model, verse.plan.view, verse.spec)
+    about = speech(verse, facts_of(verse), step)
+    assert from_json(about["vocabulary"]).symbols == verse.voice.tokenizer.symbols
+    assert about["symbols"] == len(verse.voice.tokenizer)
+    sizes = {"state_0": [1, 6], "state_1": [1, 6], "state_2": [1, 4], "state_3": [1, 4]}
+    assert about["inputs"] == {"step": {"token": [1], **sizes}}
+    assert json.loads(scripts(page(about, {}))["about"]) == about
+
+
+def test_the_batch_stands_where_the_model_has_it(verse):
+    (step,) = parts_of("verse", verse.model, verse.plan.view, verse.spec)
+    moved = replace(step, inputs={"token": Input("number", count=9), "state_0": Input("normal", (2, 8), 1)})
+    assert speech(verse, {}, moved)["inputs"]["step"] == {"token": [1], "state_0": [2, 1, 8]}
+
+
+def test_a_model_without_a_vocabulary_is_one_message(workshop):
+    with pytest.raises(UsageError, match="vae has no page: it predicts symbols, and has no vocabulary"):
+        speech(open_run("vae"), {}, Part("step", torch.nn.Identity(), {}, ()))
+
+
+def test_the_page_and_the_report_colour_by_the_same_bits():
+    (edges,) = re.findall(r"const EDGES = (\[.*?\]);", (WEB / "symbols.js").read_text(encoding="utf-8"))
+    assert tuple(json.loads(edges)) == reading.EDGES
+    shares = re.findall(r"^\.b\d .* var\(--accent\) (\d+)%", (WEB / "style.css").read_text(encoding="utf-8"), re.M)
+    assert [0, *(int(share) / 100 for share in shares)] == list(reading.TINTS)
+
+
+def test_replacements_of_a_prompt_are_those_of_the_command_line():
+    text = (WEB / "vocabulary.js").read_text(encoding="utf-8")
+    (plain,) = re.findall(r"const PLAIN = (\{.*?\});", text, re.DOTALL)
+    assert json.loads(plain) == prompts._PLAIN

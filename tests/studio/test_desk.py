@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from reverie.errors import UsageError
+from reverie.export.parts import parts_of
 from reverie.latent import attribute_accuracy
 from reverie.runs import open_run
 from reverie.scores import log_likelihoods
@@ -44,6 +45,26 @@ def test_it_decodes_and_encodes_as_the_model_does(name, ask, runs):
     assert levels == wanted.numpy().tobytes()
     mean = run.model.encode(run.plan.view.still(x * 255), *told).mean
     torch.testing.assert_close(floats(codes).view(5, 2), mean)
+
+
+@pytest.mark.parametrize("near", [1, -1])
+@pytest.mark.parametrize("name", ["vae", "told", "game"])
+def test_many_pictures_are_within_a_level_or_else_exact(name, near, ask, runs, monkeypatch):
+    monkeypatch.setattr(module, "NEAR", near)
+    monkeypatch.setattr(module.machine, "has_fast_bf16", lambda device: True)
+    run, n = open_run(runs / name), 250  # three shares
+    (part,) = [p for p in parts_of(name, run.model, run.plan.view, run.spec) if p.outputs == ("image",)]
+    given = part.examples(n)
+    body = b"".join(
+        each.to(torch.int32 if each.dtype == torch.int64 else each.dtype).numpy().tobytes() for each in given
+    )
+    found = ask(name, lambda opened: opened.compute(part.name, body))
+    levels = np.frombuffer(found, np.uint8).reshape(n, *run.spec.shape).astype(int)
+    with torch.no_grad():
+        wanted = (part.module(*given)[0] * 255).round().numpy().astype(int)
+    gap = np.abs(levels - wanted).max()
+    assert gap <= 1
+    assert (gap == 0) == (near < 0)
 
 
 def test_a_game_draws_from_the_noise_that_is_sent(ask, runs):

@@ -3,18 +3,14 @@
 Skipped, visibly, where there is no Chromium, no Playwright or no ONNX Runtime Web (``make web`` brings the latter).
 """
 
-import os
-import shutil
 from base64 import b64encode
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the extra [browser] is not installed")
 pytest.importorskip("onnx", reason="the extra [export] is not installed")
 from scipy.special import ndtr, ndtri  # noqa: E402
 
@@ -23,14 +19,10 @@ from reverie.latent import slerp  # noqa: E402
 from reverie.runs import open_run  # noqa: E402
 from reverie.web import fetch  # noqa: E402
 from scenes import make_runs, png  # noqa: E402
+from visits import CODE, PICTURE, PLACE, after, faults, middle  # noqa: E402
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("there is no Chromium", allow_module_level=True)
 if not all((fetch.place("onnxruntime-web") / name).is_file() for name in RUNTIME.values()):
     pytest.skip("ONNX Runtime Web is not in the cache: make web", allow_module_level=True)
-
-SHOTS = os.environ.get("REVERIE_SHOTS")  # a folder for screenshots, to be looked at
 
 
 @pytest.fixture(scope="module")
@@ -41,60 +33,21 @@ def pages(tmp_path_factory):
     return {name: export_html(open_run(name, runs))[0] for name in ("vae", "told", "game")}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def opened(browser, pages, request):
-    """Opens a page by the name of its run; the test fails if the page says anything in its console."""
-    said, contexts = [], []
+def opened(unfold, pages):
+    """Opens a page by the name of its run."""
 
     def open_page(name="vae", hash="", **how):
-        contexts.append(browser.new_context(**{"offline": True, "viewport": {"width": 1280, "height": 900}, **how}))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda asked: said.append(asked.url) if asked.url.startswith("http") else None)
-        page.goto(f"{pages[name].as_uri()}{hash}")
-        page.wait_for_selector("html[data-ready]", state="attached", timeout=120_000)
+        page = unfold(pages[name], hash, **how)
         if name != "game":
             page.wait_for_selector("latent-map[aria-busy=false]", state="attached", timeout=60_000)
         return page
 
-    yield open_page
-    for i, context in enumerate(contexts):
-        if SHOTS:
-            context.pages[0].screenshot(path=Path(SHOTS) / f"{request.node.name}-{i}.png", full_page=True)
-        context.close()
-    assert said == []
+    return open_page
 
 
-PICTURE = "() => document.querySelector('code-panel > canvas').toDataURL()"
-PLACE = "document.querySelector('latent-explorer').place"
-CODE = f"() => Array.from({PLACE}.code)"
-HEAR = (
-    "(name) => { window.heard = new Promise((done) => addEventListener(name, (e) => done(e.detail), { once: true })); }"
-)
 ASK = """([what, values, labels]) =>
   document.querySelector("latent-explorer").backEnd[what](Float32Array.from(values), labels).then(Array.from)"""
-
-
-def after(page, event, act):
-    """Do something, and wait for what the page says when it is done; its detail."""
-    page.evaluate(HEAR, event)
-    act()
-    return page.evaluate("() => window.heard")
-
-
-def middle(page, selector):
-    page.locator(selector).scroll_into_view_if_needed()
-    box = page.locator(selector).bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box
 
 
 @pytest.mark.parametrize("name", ["vae", "told", "game"])
@@ -118,6 +71,29 @@ def test_the_browser_decodes_and_encodes_as_python_does(name, opened, pages):
     gaps = [np.abs(np.array(a) - b.flatten().numpy()).max() for a, b in ((decoded, image), (encoded, code))]
     print(f"{name}: pictures differ by {gaps[0]:.1e}, codes by {gaps[1]:.1e}")
     assert max(gaps) <= 1e-4
+
+
+SHARED = """async ([count, codes, labels]) => {
+  const { crew } = document.querySelector("latent-explorer").backEnd;
+  while (crew.hands.length < count) crew.hands.push(crew.hands[0]);
+  return Array.from(await crew.decode(Float32Array.from(codes), labels));
+}"""
+
+
+@pytest.mark.parametrize("name", ["vae", "told"])
+def test_workers_decode_what_the_page_decodes(name, opened):
+    page = opened(name)
+    page.wait_for_selector("html[data-crew]", state="attached", timeout=120_000)
+    assert page.evaluate("() => Number(document.documentElement.dataset.crew)") >= 1
+    z = torch.randn(10, 2, generator=torch.Generator().manual_seed(1)).flatten().tolist()
+    label = [i % 2 for i in range(10)]
+    alone = page.evaluate(ASK, ["decode", z, label])
+    for hands in (1, 3, 4, 12):  # shares that are even, that are not, and some for whom nothing is left
+        np.testing.assert_array_equal(page.evaluate(SHARED, [hands, z, label]), alone)
+    page.evaluate(
+        "() => { document.querySelector('latent-explorer').backEnd.decode = () => { throw new Error('alone'); }; }"
+    )
+    after(page, "grid", lambda: page.evaluate(f"() => {PLACE}.change({{ x: [-2, 2] }})"))
 
 
 def test_a_drag_on_the_map_changes_the_picture(opened):
@@ -304,6 +280,26 @@ def test_pictures_are_saved(words, name, size, opened, tmp_path):
         assert (picture.format, picture.size) == ("PNG", size)
 
 
+def test_the_path_is_saved_as_a_film(opened, pages, tmp_path):
+    page, run = opened(), open_run(pages["vae"].parent.parent)
+    ends = page.evaluate("() => document.querySelector('path-panel').ends.map((code) => Array.from(code))")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save film").click()
+    assert saved.value.suggested_filename == "vae-path.gif"
+    saved.value.save_as(tmp_path / "path.gif")
+    a, b = (torch.tensor(end, dtype=torch.float64) for end in ends)
+    z = torch.stack([slerp(a, b, i / 31) for i in range(32)]).float()
+    with torch.no_grad():
+        wanted = run.plan.view.pixels(run.model.decode(z).mean)[:, 0]
+    with Image.open(tmp_path / "path.gif") as film:
+        assert (film.n_frames, film.size) == (62, (168, 168))
+        for frame, other in ((0, 0), (9, 53), (31, 31)):
+            found = [np.array(film.convert("L")) for place in (frame, other) if film.seek(place) is None]
+            np.testing.assert_array_equal(*found)
+            middles = found[0][10::21, 10::21].astype(int)  # of the pixels, which are 21 wide
+            assert np.abs(middles - wanted[frame].numpy()).max() <= 24  # the canvas blends neighbours
+
+
 def test_a_test_image_lands_on_its_own_point(opened):
     page = opened()
     after(page, "reconstruction", lambda: page.get_by_role("button", name="Test image 1,").click())
@@ -375,11 +371,7 @@ def test_its_quantiles_are_those_of_the_normal(opened):
 @pytest.mark.parametrize("name", ["vae", "told", "game"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(name, scheme, opened):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the extra [browser] is not installed")
-    page = opened(name, color_scheme=scheme, bypass_csp=True)
-    page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    found = axe.Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert faults(opened(name, color_scheme=scheme, bypass_csp=True)) == ""
 
 
 def test_at_twice_the_size_nothing_is_cut_off(opened):

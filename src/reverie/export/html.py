@@ -1,7 +1,8 @@
 """One page that explores a model in any browser, with no network: everything that it needs is in the file.
 
 The page holds the graphs of ``export.onnx``, ONNX Runtime Web, the modules of ``reverie/web`` set one after the other,
-and what ``export.album`` says of the data. Its content-security policy allows what is in it, and nothing else.
+and what ``export.album`` says of the data, or ``export.speech`` of a vocabulary. Its content-security policy allows
+what is in it, and nothing else.
 """
 
 import base64
@@ -20,6 +21,7 @@ from reverie.export.album import album
 from reverie.export.facts import facts_of
 from reverie.export.onnx import Exported, export_onnx
 from reverie.export.parts import parts_of
+from reverie.export.speech import speech
 from reverie.files import write
 from reverie.report.theme import THEMES, Theme, theme_of
 from reverie.runs import Run
@@ -27,8 +29,9 @@ from reverie.web import fetch
 
 WEB = Path(fetch.__file__).parent
 MODULES = (  # each knows those before it
-    "mathematics.js", "pixels.js", "elements.js", "back_end.js", "place.js", "map.js", "map_bar.js", "code.js",
-    "path.js", "drawing.js", "explorer.js", "sheet.js", "main.js",
+    "mathematics.js", "pixels.js", "elements.js", "back_end.js", "crew.js", "place.js", "map.js", "map_bar.js",
+    "code.js", "gif.js", "path.js", "drawing.js", "explorer.js", "sheet.js", "pairs.js", "vocabulary.js",
+    "sampling.js", "speaker.js", "symbols.js", "surprise.js", "write.js", "main.js",
 )  # fmt: skip
 RUNTIME = {"runtime.js": "ort.wasm.bundle.min.mjs", "runtime.wasm": "ort-wasm-simd-threaded.wasm"}
 POLICY = "default-src 'none'; script-src '{script}' blob: 'wasm-unsafe-eval'; style-src '{style}'; img-src data: blob:"
@@ -38,14 +41,14 @@ def export_html(run: Run, out: Path | None = None) -> tuple[Path, list[Exported]
     """Write the page.
 
     Args:
-        run: a finished run of a model with codes, or of one that draws pictures from noise.
+        run: a finished run of a model with codes, of one that draws pictures from noise, or of one that writes.
         out: the file; by default ``export/NAME.html`` of the run.
 
     Returns:
         The file, and the graphs in it with their differences from the model.
 
     Raises:
-        UsageError: the model draws no pictures, or a package is missing.
+        UsageError: the model has no graph, or a package is missing.
         DataError: ONNX Runtime Web is not to be had.
     """
     facts = facts_of(run)
@@ -53,14 +56,13 @@ def export_html(run: Run, out: Path | None = None) -> tuple[Path, list[Exported]
     if place.suffix.lower() != ".html":
         raise UsageError(f"--out {place}: the page is HTML; give a name that ends in .html")
     parts = parts_of(run.name, run.model, run.plan.view, run.spec)
-    if parts[0].name == "step":
-        raise UsageError(f"{run.name} has no page: a page explores pictures, and this model writes. Use --to onnx.")
+    writes = parts[0].name == "step"
+    about, arrays = (speech(run, facts, parts[0]), {}) if writes else album(run, facts, parts)
     runtime = {name: fetch.content("onnxruntime-web", file) for name, file in RUNTIME.items()}
     with tempfile.TemporaryDirectory() as folder:
         graphs = export_onnx(run, Path(folder) / "onnx")
         files = runtime | {each.file.name: each.file.read_bytes() for each in graphs}
         kept = [replace(each, file=Path(each.file.name)) for each in graphs]
-    about, arrays = album(run, facts, parts)
     write(place, page(about, files | arrays))
     return place, kept
 

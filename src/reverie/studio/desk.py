@@ -6,7 +6,7 @@ numbers for a class. Answers are pictures of 8-bit levels, or codes as floats.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +32,8 @@ from reverie.runs import Run
 from reverie.trained import spread
 
 MOST = 1024  # pictures in one request
+AT_ONCE = 100  # of them, whose activations stay in the cache: 400 at once took 1.4 times as long
+MANY, SEEN, NEAR = 32, 64, 1  # so many are decoded in bf16, if so many were seen within so many grey levels of fp32
 DRAWS, OTHERS = 16, 100  # importance samples of a score, and test images that it is set beside
 T = TypeVar("T")
 
@@ -56,10 +58,18 @@ class Opened:
         if name not in self.parts:
             raise HTTPException(404, f"This model has no {name}.")
         part = self.parts[name]
-        found: Tensor = part.module(*_read(part.inputs, body))[0]
+        given = _read(part.inputs, body)
         if part.outputs[0] == "image":
-            return (found.float() * 255).round().to(torch.uint8).numpy().tobytes()
+            return _levels(part, given, short=len(given[0]) >= MANY and self._short).numpy().tobytes()
+        found: Tensor = part.module(*given)[0]
         return found.float().numpy().astype(np.float32).tobytes()
+
+    @cached_property
+    def _short(self) -> bool:
+        """Whether this machine is faster in bf16, and its pictures are as near to those in fp32 as nobody sees."""
+        part = self.parts.get("decoder") or self.parts["generator"]
+        long, short = (_levels(part, part.examples(SEEN), short=each).int() for each in (False, True))
+        return machine.has_fast_bf16(torch.device("cpu")) and int((long - short).abs().max()) <= NEAR
 
     @cached_property
     def _others(self) -> Tensor:
@@ -129,6 +139,14 @@ class Opened:
         if latent and several and all(_is_code(each, latent) for each in several):
             return torch.tensor(several, dtype=torch.float32)
         raise UsageError(f"A group is the number of a class, or codes of {latent} numbers.")
+
+
+def _levels(part: Part, given: Sequence[Tensor], *, short: bool) -> Tensor:
+    """Pictures as 8-bit levels, (N, C, H, W)."""
+    shares = zip(*(torch.split(each, AT_ONCE) for each in given), strict=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=short):
+        images = [part.module(*share)[0].float() for share in shares]
+    return (torch.cat(images) * 255).round().to(torch.uint8)
 
 
 def _is_code(value: object, latent: int) -> bool:

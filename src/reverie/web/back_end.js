@@ -2,26 +2,32 @@
 //   encode(images, labels)  -> codes     Float32Array (n, D); images (n, C, H, W) in [0, 1]
 //   decode(codes, labels)   -> images    the mean pictures, in [0, 1]
 //   generate(noise, labels) -> images    noise by name, of a model without codes
-// all with promises, so that a server can stand behind the same calls.
+// all with promises, so that a server can stand behind the same calls; ``chunk``, the milliseconds of decoding between
+// two looks at the pointer; and perhaps a ``crew``, which decodes beside the page.
 
-/** The graphs in this page, computed by ONNX Runtime Web on one thread. */
+/** Start ONNX Runtime Web on one thread and open every graph; ``file`` gives the bytes of a name, ``about.inputs`` the graphs. */
+export async function opened(about, file) {
+  const script = URL.createObjectURL(new Blob([await file("runtime.js")], { type: "text/javascript" }));
+  const runtime = await import(script);
+  URL.revokeObjectURL(script);
+  runtime.env.wasm.numThreads = 1;
+  runtime.env.wasm.wasmBinary = await file("runtime.wasm");
+  const sessions = {};
+  for (const part of Object.keys(about.inputs)) {
+    sessions[part] = await runtime.InferenceSession.create(await file(`${part}.onnx`), { executionProviders: ["wasm"] });
+  }
+  return { runtime, sessions };
+}
+
+/** The graphs in this page. */
 export class OnnxBackEnd {
-  /** Start the runtime and open every graph; ``file`` gives the bytes of a name, ``about.inputs`` names the graphs. */
   static async open(about, file) {
-    const script = URL.createObjectURL(new Blob([await file("runtime.js")], { type: "text/javascript" }));
-    const runtime = await import(script);
-    URL.revokeObjectURL(script);
-    runtime.env.wasm.numThreads = 1;
-    runtime.env.wasm.wasmBinary = await file("runtime.wasm");
-    const sessions = {};
-    for (const part of Object.keys(about.inputs)) {
-      sessions[part] = await runtime.InferenceSession.create(await file(`${part}.onnx`), { executionProviders: ["wasm"] });
-    }
+    const { runtime, sessions } = await opened(about, file);
     return new OnnxBackEnd(about, runtime, sessions);
   }
 
   constructor(about, runtime, sessions) {
-    Object.assign(this, { about, runtime, sessions, last: Promise.resolve() });
+    Object.assign(this, { about, runtime, sessions, last: Promise.resolve(), chunk: 8, crew: null });
   }
 
   async encode(images, labels) {

@@ -34,6 +34,11 @@ export function choice(legend, options, value, chosen) {
   return group;
 }
 
+/** Let the browser answer the pointer and paint; timers would cost it 4 ms each time. */
+export function breath() {
+  return globalThis.scheduler?.yield?.() ?? new Promise((done) => setTimeout(done));
+}
+
 /** Does the newest thing that it was asked, one at a time; what came in between is dropped. */
 export class Latest {
   constructor(work) {

@@ -1,6 +1,8 @@
 // The page: opens what is embedded in it, and hands it to an explorer.
 import { make } from "./elements.js";
 import { OnnxBackEnd } from "./back_end.js";
+import { Crew } from "./crew.js";
+import { Speaker } from "./speaker.js";
 
 const TYPES = { codes: Float32Array, labels: Uint8Array, examples: Uint8Array, "examples.labels": Uint8Array };
 
@@ -14,6 +16,7 @@ async function embedded(name) {
 
 function heading(about) {
   const said = [`A ${about.recipe.split("/").at(-1).replace(/\.py$/, "")} model of ${about.data}`];
+  if (about.vocabulary) said.push(`${about.symbols.toLocaleString("en")} ${about.vocabulary.kind}`);
   if (about.inputs.decoder) said.push(`${about.latent} ${about.latent === 1 ? "number makes" : "numbers make"} a picture`);
   const themes = { "": "System", light: "Light", dark: "Dark" };
   const theme = make("select", { onchange: () => {
@@ -25,6 +28,12 @@ function heading(about) {
     make("label", { className: "field" }, make("span", {}, "Colours"), theme));
 }
 
+/** Workers for the map; where a browser gives none, the page decodes by itself. */
+async function hire(about, backEnd) {
+  backEnd.crew = await Crew.open(about, embedded).catch(() => null);
+  document.documentElement.dataset.crew = String(backEnd.crew?.hands.length ?? 0);
+}
+
 async function start() {
   const about = JSON.parse(document.getElementById("about").textContent), main = document.querySelector("main");
   main.prepend(heading(about));
@@ -34,11 +43,12 @@ async function start() {
     for (const [name, Type] of Object.entries(TYPES)) {
       if (document.getElementById(name)) arrays[name] = new Type((await embedded(name)).buffer);
     }
-    const backEnd = await OnnxBackEnd.open(about, embedded);
-    const explorer = make(about.inputs.decoder ? "latent-explorer" : "sample-sheet");
+    const backEnd = await (about.vocabulary ? Speaker : OnnxBackEnd).open(about, embedded);
+    const explorer = make(about.vocabulary ? "writing-desk" : about.inputs.decoder ? "latent-explorer" : "sample-sheet");
     waiting.replaceWith(explorer);
     explorer.begin(about, backEnd, arrays);
     document.documentElement.dataset.ready = String(Math.round(performance.now()));
+    if (about.latent > 1 && about.inputs.decoder) hire(about, backEnd);
   } catch (error) {
     waiting.textContent = `This browser cannot run the model: ${error.message}`;
     throw error;

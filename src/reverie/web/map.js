@@ -1,22 +1,16 @@
 // The map: a plane of codes with the pictures they decode to, the codes of test images, and a cursor.
-import { Latest, make } from "./elements.js";
+import { breath, Latest, make } from "./elements.js";
 import { bare, blit } from "./pixels.js";
 import { shown } from "./mathematics.js";
 
 const MARGIN = { left: 44, bottom: 30 };
-const CHUNK = 8; // milliseconds of decoding between two looks at the pointer
 const GLANCE = 50; // milliseconds between two paintings of a map that is still coming
-
-/** Let the browser answer the pointer and paint; timers would cost it 4 ms each time. */
-function breath() {
-  return globalThis.scheduler?.yield?.() ?? new Promise((done) => setTimeout(done));
-}
 
 export class LatentMap extends HTMLElement {
   /** ``codes`` and ``labels`` of the points may be missing; ``picture`` gives the canvas of the decoded one. */
   begin({ about, place, backEnd, codes, labels, picture }) {
     Object.assign(this, { about, place, backEnd, codes, labels, picture, pointers: new Map(), landed: null, route: [] });
-    this.rows = backEnd.whole ? Infinity : 1;
+    this.rows = Number.isFinite(backEnd.chunk) ? 1 : Infinity;
     this.canvas = make("canvas", {
       tabIndex: 0, role: "application", "aria-roledescription": "map of codes", "aria-describedby": "map-help",
       onpointerdown: (event) => this.press(event), onpointermove: (event) => this.drag(event),
@@ -217,6 +211,7 @@ export class LatentMap extends HTMLElement {
     const context = sheet.canvas.getContext("2d");
     if (this.sheet) this.carry(context, sheet);
     this.setAttribute("aria-busy", "true");
+    const decoder = this.backEnd.crew ?? this.backEnd;
     let rows = this.rows, painted = started;
     for (let row = 0; row < n; row += rows) {
       rows = Math.max(1, Math.min(this.rows, n - row));
@@ -224,14 +219,14 @@ export class LatentMap extends HTMLElement {
       for (let i = 0; i < rows * n; i++) {
         codes.set(this.place.at(middles[0][i % n], middles[1][n - 1 - row - Math.floor(i / n)]), i * D);
       }
-      const images = await this.backEnd.decode(codes, this.place.labels(rows * n));
+      const images = await decoder.decode(codes, this.place.labels(rows * n));
       const pixels = new ImageData(n * wide, rows * high);
       for (let i = 0; i < rows * n; i++) {
         blit(pixels, images, i, this.about.shape, (i % n) * wide, Math.floor(i / n) * high);
       }
       context.putImageData(pixels, 0, row * high);
       const took = (performance.now() - before) / rows;
-      if (!this.backEnd.whole) this.rows = Math.max(1, Math.min(n, Math.floor(CHUNK / took)));
+      if (Number.isFinite(decoder.chunk)) this.rows = Math.max(1, Math.min(n, Math.floor(decoder.chunk / took)));
       this.sheet = sheet;
       if (row + rows < n) {
         if (performance.now() - painted > GLANCE) {

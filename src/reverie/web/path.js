@@ -1,9 +1,11 @@
 // The path: from one code to another, straight or on a great circle, with a slider that walks it.
 import { button, choice, Latest, make } from "./elements.js";
-import { bare, save, show } from "./pixels.js";
+import { bare, offer, save, show } from "./pixels.js";
+import { gif } from "./gif.js";
 import { lerp, slerp } from "./mathematics.js";
 
 const STOPS = 9; // pictures of the strip
+const FRAMES = 32, FILM_SIDE = 168, HUNDREDTHS = 6; // pictures of the film one way, their width, and how long each is shown
 const BENDS = 40; // points of the line on the map
 
 export class PathPanel extends HTMLElement {
@@ -23,7 +25,7 @@ export class PathPanel extends HTMLElement {
     };
     this.append(make("h2", {}, "Path"), make("p", { className: "note" }, "Set two places, then slide from one to the other."),
       this.strip, this.scrub, make("div", { className: "row" }, button("A is here", set(0)), button("B is here", set(1)), kinds,
-        button("Save strip", () => this.keep())));
+        button("Save strip", () => this.keep()), button("Save film", () => this.film())));
     this.drawing = new Latest(() => this.decode());
     place.addEventListener("change", ({ detail }) => { if (detail.has("label")) this.renew(); });
     this.renew();
@@ -39,16 +41,28 @@ export class PathPanel extends HTMLElement {
   }
 
   async decode() {
-    const codes = new Float32Array(STOPS * this.about.latent);
-    for (let i = 0; i < STOPS; i++) codes.set(this.between(i / (STOPS - 1)), i * this.about.latent);
-    const images = await this.backEnd.decode(codes, this.place.labels(STOPS));
-    const [, height, width] = this.about.shape, side = 112;
-    this.pictures = Array.from({ length: STOPS }, (_, i) => {
+    this.pictures = await this.walked(STOPS, 112);
+    this.strip.replaceChildren(...this.pictures);
+  }
+
+  /** Pictures at equal steps from A to B, on canvases of some width. */
+  async walked(count, side) {
+    const codes = new Float32Array(count * this.about.latent);
+    for (let i = 0; i < count; i++) codes.set(this.between(i / (count - 1)), i * this.about.latent);
+    const images = await this.backEnd.decode(codes, this.place.labels(count)), [, height, width] = this.about.shape;
+    return Array.from({ length: count }, (_, i) => {
       const canvas = bare(side, Math.round((side * height) / width));
       show(canvas, images, this.about.shape, i);
       return canvas;
     });
-    this.strip.replaceChildren(...this.pictures);
+  }
+
+  /** A film of the way from A to B and back. */
+  async film() {
+    const pictures = await this.walked(FRAMES, FILM_SIDE), [{ width, height }] = pictures;
+    const frames = pictures.map((canvas) => canvas.getContext("2d").getImageData(0, 0, width, height).data);
+    const there = frames.map((_, i) => i), back = there.slice(1, -1).reverse();
+    offer(gif(frames, width, height, [...there, ...back], HUNDREDTHS), `${this.about.name}-path.gif`);
   }
 
   keep() {

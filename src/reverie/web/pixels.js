@@ -58,9 +58,12 @@ function halved(canvas) {
 
 /** Offer a canvas as a PNG file. */
 export function save(canvas, name) {
-  canvas.toBlob((blob) => {
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${name}.png` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  });
+  canvas.toBlob((blob) => offer(blob, `${name}.png`));
+}
+
+/** Offer a file. */
+export function offer(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

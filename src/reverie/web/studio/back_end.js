@@ -2,9 +2,9 @@
 import { bring, bytes, path } from "./ask.js";
 
 export class ServerBackEnd {
-  /** ``whole``: a server computes beside the page, so that a grid is asked for at once. */
+  /** A server computes beside the page, so that a grid is asked for at once. */
   constructor(about) {
-    Object.assign(this, { about, whole: true, address: path("api", "models", about.name) });
+    Object.assign(this, { about, chunk: Infinity, address: path("api", "models", about.name) });
   }
 
   async encode(images, labels) {
