@@ -39,7 +39,7 @@ ROWS = {  # the row's name -> recipe and settings
     "vae-vamp": ("vae-vamp", {}),
     "vae-iaf-mnist": ("vae-iaf-mnist", {}),
     "ladder-mnist": ("ladder-mnist", {"minutes": 10}),
-    "ladder-mnist-local": ("ladder-mnist", {"local": 16, "layers": [2, 2], "blocks": 1, "minutes": 10}),
+    "ladder-mnist-local": ("ladder-mnist", {"local": 16, "minutes": 10}),
     "pixelcnn": ("pixelcnn", {"minutes": 10}),
     "vae-conditional": ("vae-conditional", {}),
     "vae-iaf-cifar": ("vae-iaf-cifar", {}),
@@ -117,12 +117,7 @@ def a_step(arguments: dict) -> int:
 def command(name: str) -> str:
     """What a person types for a row."""
     recipe, settings = ROWS[name]
-    return " ".join(["reverie train", recipe, *(f"--{key} {words(value)}" for key, value in settings.items())])
-
-
-def words(value: object) -> str:
-    """A setting as it is typed."""
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(["reverie train", recipe, *(f"--{key} {value}" for key, value in settings.items())])
 
 
 def latest() -> dict[str, dict]:
