@@ -159,3 +159,9 @@ def test_killing_the_server_in_training_loses_nothing(start, tmp_path):
         time.sleep(0.1)
     assert open_run(folder).record["status"] == "finished"
     assert open_run(folder).record["starts"] == 1
+
+
+@pytest.mark.parametrize(("name", "page"), [("vae", "explore"), ("words", "write")])
+def test_a_run_is_opened_where_its_kind_is_looked_at(name, page, start, runs):
+    _, address = start(str(runs / name))
+    assert f"/{page}/{name}#token=" in address
