@@ -1,4 +1,4 @@
-"""What commands are tried on: small pictures, a recipe of one's own, and five runs of two steps each."""
+"""What commands are tried on: small pictures, a recipe of one's own, and runs of two steps each."""
 
 import io
 import os
@@ -7,6 +7,7 @@ import sys
 import zipfile
 import zlib
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,14 @@ def vast_png(side: int = 30_000) -> bytes:
     )
 
 
+def fingerprint(folder: Path) -> str:
+    """Every name below a folder, and what lies there."""
+    whole = sha256()
+    for path in sorted(folder.rglob("*")):
+        whole.update(str(path.relative_to(folder)).encode() + (path.read_bytes() if path.is_file() else b""))
+    return whole.hexdigest()
+
+
 def zipped(path: Path, files: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
@@ -115,23 +124,30 @@ def quietly():
             sys.stdout, sys.stderr = kept
 
 
-def make_runs(home: Path, only: tuple[str, ...] = ()) -> Path:
-    """Five runs: ``vae`` with classes, ``plain`` without a density, ``narrow`` of one number, a ``game``; ``told``.
+USUAL = ("vae", "plain", "narrow", "game", "told")
+WORDS = "to be, or not to be: that is the question.\nwhether 'tis nobler in the mind to suffer\n" * 12
 
-    ``told`` is a conditional model, which is told the class of each image. With ``only``, those alone.
+
+def make_runs(home: Path, only: tuple[str, ...] = USUAL) -> Path:
+    """Runs: ``vae`` with classes, ``plain`` without a density, ``narrow`` of one number, a ``game``, and ``told``.
+
+    ``told`` is a conditional model, which is told the class of each image. Where it is asked for, there is also
+    ``words``, a language model.
     """
     runs, flat = home / "runs", pictures(home / "flat")
     for label in ("dark", "light"):
         pictures(home / "classes" / label, 16, seed=len(label))
     (home / "game.py").write_text(GAME)
+    (home / "words.txt").write_text(WORDS)
     for name, recipe, data, more in (
         ("vae", "vae-mlp", home / "classes", ("--hidden", "8", "--latent", "2")),
         ("plain", "ae-mlp", flat, ("--hidden", "8", "--latent", "2")),
         ("narrow", "vae-fashion", flat, ("--hidden", "8", "--latent", "1")),
         ("game", str(home / "game.py"), flat, ()),
         ("told", "vae-conditional", home / "classes", ("--latent", "2")),
+        ("words", "text-char", home / "words.txt", ("--embedding", "4", "--units", "8", "--window", "8")),
     ):
-        if only and name not in only:
+        if name not in only:
             continue
         with quietly():
             code = reverie("train", recipe, "--data", str(data), "--runs", str(runs), "--name", name, *QUICK, *more)

@@ -316,6 +316,7 @@ COVERED = {
     "data.stack": "data/test_readers.py",
     "data.trees": "data/test_readers.py",
     "export.__main__": "export/test_onnx.py",
+    "studio.asked": "studio/test_app.py",
     "studio.command": "studio/test_server.py",
     "export.album": "export/test_html.py",
     "export.facts": "export/test_onnx.py",

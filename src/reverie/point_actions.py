@@ -47,11 +47,11 @@ def sample(
         raise UsageError(f"{planar.name} was trained without labels: leave out --label.")
     if n < 1:
         raise UsageError(f"The number of points must be at least 1; got {n}.")
-    scene = _scene(planar, n, seed, temperature)
+    shown = scene(planar, n, seed, temperature)
     text = {"Title": f"Samples of {planar.name}", "Software": "Reverie", "Source": planar.name}
 
     def draw(theme: Name) -> Image.Image:
-        return field.picture(scene, title=planar.name, caption=_caption(planar, scene), theme=theme)
+        return field.picture(shown, title=planar.name, caption=_caption(planar, shown), theme=theme)
 
     if out is None:
         return Result(list(sheets.both(planar.folder / "pictures" / "samples.png", draw, **text)))
@@ -61,10 +61,10 @@ def sample(
 
 def show_epoch(planar: Planar, epoch: float, step: int) -> None:
     """The picture of an epoch, always of the same noise."""
-    scene, title = _scene(planar, SHOWN, 0, 1.0), f"Epoch {epoch:g}, step {step:,}"
+    shown, title = scene(planar, SHOWN), f"Epoch {epoch:g}, step {step:,}"
     sheets.both(
         planar.folder / "samples" / f"{step:06d}.png",
-        lambda theme: field.picture(scene, title=title, caption=_caption(planar, scene), theme=theme),
+        lambda theme: field.picture(shown, title=title, caption=_caption(planar, shown), theme=theme),
         Title=title,
     )
 
@@ -79,7 +79,15 @@ def film(planar: Planar) -> list[Path]:
     return [field.film(frames, pictures / name) for frames, name in named if frames]
 
 
-def _scene(planar: Planar, n: int, seed: int, temperature: float) -> Scene:
+def scene(planar: Planar, n: int, seed: int = 0, temperature: float = 1.0) -> Scene:
+    """What a picture shows: n generated points, real ones, the critic's level and the generator's arrows.
+
+    Args:
+        planar: the model.
+        n: how many.
+        seed: of the noise.
+        temperature: scales the codes.
+    """
     real, generated = planar.real(SHOWN, "shown"), planar.generated(n, seed, "sample", temperature=temperature)
     line = torch.linspace(-EDGE, EDGE, PLACES)
     level = planar.judged(torch.cartesian_prod(line, line).flip(1))
@@ -91,14 +99,14 @@ def _scene(planar: Planar, n: int, seed: int, temperature: float) -> Scene:
     return Scene(real, generated, level, pulled, pull)
 
 
-def _caption(planar: Planar, scene: Scene) -> str:
+def _caption(planar: Planar, shown: Scene) -> str:
     """Modes, good points, and how long the arrows are, in the cost's own unit."""
-    said, modes = [f"{len(scene.generated):,} points"], planar.data.modes
+    said, modes = [f"{len(shown.generated):,} points"], planar.data.modes
     if modes is not None:
-        found = found_modes(scene.generated, modes.centres, modes.sigma)
+        found = found_modes(shown.generated, modes.centres, modes.sigma)
         said = [f"{found.modes} of {len(modes.centres)} modes", f"{found.good:.0%} of points within {NEAR:g} sigma"]
-    if scene.pull is not None:
-        said.append(f"median pull {float(scene.pull.norm(dim=1).median()):.2g}")
+    if shown.pull is not None:
+        said.append(f"median pull {float(shown.pull.norm(dim=1).median()):.2g}")
     return ", ".join(said)
 
 

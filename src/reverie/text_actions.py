@@ -21,6 +21,7 @@ from reverie.data.tokenizers import Ids, Tokenizer
 from reverie.data.trees import read_file
 from reverie.errors import ReverieError, UsageError
 from reverie.files import write
+from reverie.metrics.figures import Figure
 from reverie.protocols import TextGenerator
 from reverie.report import reading
 from reverie.text import compression
@@ -153,13 +154,18 @@ def speak(voice: Voice, prompt: str = "", wish: Wish | None = None, *, count: in
         count: samples.
     """
     ids, note = encode_prompt(voice.tokenizer, prompt)
-    start = [int(token) for token in ids] or _beginning(voice.tokenizer)
+    start = start_of(voice.tokenizer, ids)
     shown = voice.tokenizer.decode(start) if len(ids) else ""
     return Speech(shown, note, count, generate(voice.generator, voice.tokenizer, start, wish or wish_of(), count=count))
 
 
-def _beginning(tokenizer: Tokenizer) -> list[int]:
-    """The end of a line, after which a text begins anew; where there is none, the first symbol that has a text."""
+def start_of(tokenizer: Tokenizer, ids: Ids | tuple[()] = ()) -> list[int]:
+    """The symbols of a prompt; of an empty one the end of a line, after which a text begins anew.
+
+    Where the vocabulary has none, the first symbol that has a text.
+    """
+    if len(ids):
+        return [int(token) for token in ids]
     ends = [int(token) for token in tokenizer.encode("\n")]
     first = next((i for i in range(len(tokenizer)) if i != tokenizer.unknown), 0)
     return [first] if not ends or tokenizer.unknown in ends else ends
@@ -182,14 +188,8 @@ def score(
     Returns:
         The page, the figures of the whole text, the bits of each symbol but the first, and the most surprising ones.
     """
-    passage = Passage.of(text, voice.tokenizer)
-    nats = surprise(voice.model, passage.ids, window=window, should_stop=should_stop)
-    known: dict[str, Any] = {"text": name, "symbols": voice.tokenizer.kind, "context": context_of(window)}
-    if unknown := unknown_of(voice.tokenizer, passage):
-        known["unknown"] = unknown
-    figures = figures_of(float(nats.sum()), passage.counts, "", known)
-    bits = (nats / math.log(2)).tolist()
-    cells = [reading.Cell(part, b) for part, b in zip(_texts(passage, voice.tokenizer), [None, *bits], strict=True)]
+    cells, figures = surprised(voice, text, name=name, window=window, should_stop=should_stop)
+    bits = [cell.bits for cell in cells[1:] if cell.bits is not None]
     page = reading.write_surprise(
         _page(voice, "score", out),
         cells,
@@ -200,6 +200,28 @@ def score(
     order = torch.tensor(bits).argsort(descending=True, stable=True)[:LISTED].tolist()
     worst = [{"place": i + 1, "text": cells[i + 1].text, "bits": bits[i]} for i in order]
     return Result([page], figures=figures, values={"bits": bits, "most_surprising": worst})
+
+
+def surprised(
+    voice: Voice, text: str, *, name: str, window: int = 0, should_stop: Callable[[], bool] = never
+) -> tuple[list[reading.Cell], list[Figure]]:
+    """Each symbol of a text with its surprise in bits, and the figures of all; see ``score``.
+
+    Args:
+        voice: a language model.
+        text: scored.
+        name: of the text.
+        window: 0 carries the state through the whole text; else it is forgotten after so many symbols.
+        should_stop: asked now and then.
+    """
+    passage = Passage.of(text, voice.tokenizer)
+    nats = surprise(voice.model, passage.ids, window=window, should_stop=should_stop)
+    known: dict[str, Any] = {"text": name, "symbols": voice.tokenizer.kind, "context": context_of(window)}
+    if unknown := unknown_of(voice.tokenizer, passage):
+        known["unknown"] = unknown
+    bits = [None, *(nats / math.log(2)).tolist()]
+    cells = [reading.Cell(part, b) for part, b in zip(_texts(passage, voice.tokenizer), bits, strict=True)]
+    return cells, figures_of(float(nats.sum()), passage.counts, "", known)
 
 
 def unknown_of(tokenizer: Tokenizer, passage: Passage) -> str:

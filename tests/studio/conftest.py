@@ -1,4 +1,4 @@
-"""A studio over three small runs, and a person who has entered it."""
+"""A studio over four small runs, and a person who has entered it."""
 
 import shutil
 
@@ -17,7 +17,7 @@ HOME = "http://127.0.0.1:8017"
 @pytest.fixture(scope="session")
 def _studio_runs(tmp_path_factory):
     home = tmp_path_factory.mktemp("studio")
-    make_runs(home, only=("vae", "told", "game"))
+    make_runs(home, only=("vae", "told", "game", "words"))
     return home
 
 
@@ -32,7 +32,7 @@ def runs(_studio_runs, tmp_path):
 def studio(runs):
     made = Studio.of(runs, Door(8017))
     yield made
-    made.desk.close()
+    made.close()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import json
 import os
-from hashlib import sha256
-from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
@@ -11,19 +9,12 @@ from starlette.testclient import TestClient
 
 from reverie.studio.app import application
 from reverie.studio.guard import BODY
+from scenes import fingerprint
 
 HOME = "http://127.0.0.1:8017"
 JSON = {"content-type": "application/json"}
 RAW = {"content-type": "application/octet-stream"}
 CODE = b"\0" * 8  # one code of two numbers
-
-
-def fingerprint(folder: Path) -> str:
-    """Every name below a folder, and what lies there."""
-    whole = sha256()
-    for path in sorted(folder.rglob("*")):
-        whole.update(str(path.relative_to(folder)).encode() + (path.read_bytes() if path.is_file() else b""))
-    return whole.hexdigest()
 
 
 def nested(n: int) -> bytes:
@@ -90,6 +81,23 @@ GROUPS = (
     {}, {"with": 99}, {"with": [[0]]}, {"with": [[0, 1e9]]}, {"with": [["a", 0]]}, {"with": True},
     {"with": 0, "without": [[]]},
 )  # fmt: skip
+WISHES = (
+    {"prompt": 5}, {"prompt": ["a"]}, {"prompt": "x" * 20_001}, {"length": 0}, {"length": 5001}, {"length": 10**30},
+    {"length": 1.5}, {"length": "9"}, {"length": True}, {"temperature": -1}, {"temperature": "hot"}, {"top_k": 0},
+    {"top_k": 1.5}, {"top_p": 0}, {"top_p": 2}, {"min_p": -0.1}, {"seed": -1}, {"seed": 2**70}, {"evil": 1},
+    {"stop": ["a"]}, {"max_copy": 3}, {"train": 1},
+)  # fmt: skip
+ASKED = ({"text": 5}, {"text": "x" * 20_001}, {"text": "a", "temperature": -1}, {"text": "a", "top_k": "all"})
+ARGUMENTS = (
+    {"generator": [10**9]}, {"generator": [256] * 99}, {"batch": 10**9}, {"latent": 10**9}, {"critic_turns": 10**6},
+    {"cost": 5}, {"evil": 5}, {"rate": "fast"}, {"seed": -1}, {"init": "/etc/passwd"}, {"data": "/etc/passwd"}, [],
+)  # fmt: skip
+GAMES = (
+    {}, {"law": "none"}, {"law": ["ring"]}, {"law": "/etc/passwd"}, {"law": "drawing"},
+    *({"law": "drawing", "dark": [level] * count} for level, count in ((0, 4096), (1, 100), ("a", 4096), (1e9, 4096))),
+    *({"law": "ring", "arguments": given} for given in ARGUMENTS),
+)  # fmt: skip
+SCORED = ({}, {"text": ""}, {"text": "a"}, {"text": None}, {"text": "x" * 20_001})
 NO_JSON = (
     b"", b"{", b"[]", b"1", b"NaN", nested(50), nested(100_000), b'{"a":"\\ud800"}', b"\xff\xfe",
     b'{"a":' + b"9" * 6000 + b"}",
@@ -142,6 +150,24 @@ BROKEN = [
     *raw("/api/models/game/score", CODE),
     *post("/api/models/vae/decoder", [0, 0]),
     *post("/api/models/vae/direction", *GROUPS),
+    *get(*(f"/api/texts/{name}" for name in (*NAMES, "vae", "game"))),
+    *get("/api/models/words", "/api/texts/words/write", "/api/texts/words/next"),
+    *post("/api/texts/words/write", *WISHES),
+    *raw("/api/texts/words/write", *NO_JSON, headers=JSON),
+    *raw("/api/texts/words/write", b"{}"),
+    *post("/api/texts/words/next", *ASKED),
+    *[each for what in ("surprise", "beside") for each in post(f"/api/texts/words/{what}", *SCORED)],
+    *post("/api/texts/words/evil", {}),
+    *post("/api/games", *GAMES),
+    *raw("/api/games", *NO_JSON, headers=JSON),
+    *[each for name in NAMES for each in post(f"/api/games/{name}/step", {"player": "both", "steps": 1})],
+    *get("/api/games", *(f"/api/runs/{name}/verdict" for name in NAMES[:6])),
+    *[
+        each
+        for what in ("write", "next", "surprise", "beside")
+        for each in post(f"/api/texts/vae/{what}", {"text": "ab"})
+    ],
+    *[each for name in NAMES for each in post(f"/api/texts/{name}/write", {})],
     *raw("/api/runs/vae/stop", *NO_JSON, b"x" * (BODY + 1), DROPS, headers=JSON),
     *raw("/api/runs/vae/stop", b"{}", headers={"content-type": "text/plain"}),
     *raw("/api/train", b'{"recipe": "vae-mlp", "values": {"data": "\\ud800"}}', headers=JSON),
@@ -181,7 +207,7 @@ def undisturbed(studio, runs):
     assert studio.trainer.children == {}
 
 
-def test_a_hundred_broken_requests_change_nothing_and_break_nothing(client, undisturbed):
+def test_hundreds_of_broken_requests_change_nothing_and_break_nothing(client, undisturbed):
     codes = []
     for method, path, sent in BROKEN:
         answer = client.request(method, path, **sent)
@@ -261,7 +287,8 @@ def test_the_cookie_is_for_this_site_and_no_script(studio, stranger):
 
 def test_runs_are_listed_newest_first_with_their_key_figure(client):
     found = client.get("/api/runs").json()["runs"]
-    assert {run["name"]: run["status"] for run in found} == dict.fromkeys(("vae", "told", "game"), "finished")
+    assert {run["name"]: run["status"] for run in found} == dict.fromkeys(("vae", "told", "game", "words"), "finished")
+    assert {run["name"]: run["kind"] for run in found if run["kind"] != "images"} == {"words": "text"}
     (vae,) = [run for run in found if run["name"] == "vae"]
     assert vae["figure"]["name"] == "elbo"
     assert vae["recipe"] == "vae-mlp"
@@ -288,7 +315,7 @@ def test_two_runs_are_compared_as_the_command_does(client):
 
 def test_a_deleted_run_is_gone_and_the_others_are_not(client, runs):
     assert client.post("/api/runs/vae/delete", json={"name": "vae"}).status_code == 200
-    assert sorted(path.name for path in runs.iterdir()) == ["game", "told"]
+    assert sorted(path.name for path in runs.iterdir()) == ["game", "told", "words"]
 
 
 def test_two_people_at_once_get_their_own_answers(studio, client):
@@ -306,7 +333,7 @@ def test_an_unreadable_run_is_shown_as_such(client, runs):
     (runs / "told" / "config.toml").write_bytes(b"\xff")
     (runs / "game" / "eval.json").write_text("[]")
     found = {run["name"]: run["status"] for run in client.get("/api/runs").json()["runs"]}
-    assert found == {"vae": "unreadable", "told": "finished", "game": "finished"}
+    assert found == {"vae": "unreadable", "told": "finished", "game": "finished", "words": "finished"}
     for name in found:
         assert client.get(f"/api/runs/{name}").status_code == 200
     assert client.get("/api/models/told").status_code == 400

@@ -12,13 +12,13 @@ from reverie.latent import attribute_accuracy
 from reverie.runs import open_run
 from reverie.scores import log_likelihoods
 from reverie.studio import desk as module
-from reverie.studio.desk import DRAWS, Desk
+from reverie.studio.desk import DRAWS, Desk, explored
 from reverie.trained import codes_of, spread
 
 
 @pytest.fixture
 def desk():
-    made = Desk()
+    made = Desk(explored)
     yield made
     made.close()
 

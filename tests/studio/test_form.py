@@ -7,6 +7,7 @@ import pytest
 
 from reverie import config, recipes
 from reverie.arguments import Range, keywords
+from reverie.kinds import kind_of
 from reverie.studio.form import field, form
 
 
@@ -14,7 +15,9 @@ from reverie.studio.form import field, form
 def test_every_recipe_has_a_form_whose_defaults_are_the_recipe_s(name):
     found = form(name)
     fields = {each["name"]: each for group in found["groups"] for each in group["fields"]}
-    assert fields.keys() == keywords(recipes.find(name).run).keys() | keywords(config.options).keys()
+    left_out = {"text"} if found["kind"] == "images" else {"text", "size", "channels"}
+    assert found["kind"] == kind_of(name)
+    assert fields.keys() == (keywords(recipes.find(name).run).keys() | keywords(config.options).keys()) - left_out
     given = {each["name"]: each["default"] for each in fields.values() if each["default"] is not None}
     assert config.resolve(name, given) == config.resolve(name, {})
     assert all(each["help"] for each in fields.values())

@@ -76,3 +76,15 @@ def test_a_record_with_strange_values_is_still_shown(shelf, runs):
     write_json(runs / "vae" / "run.json", {**record, "data": "x", "status": 5, "steps": None, "recipe": 7})
     assert shelf.summary(shelf.find("vae"))["data"] == ""
     assert shelf.detail("vae")["name"] == "vae"
+
+
+def test_what_a_language_model_said_after_its_epochs_is_told_as_far_as_it_can_be_read(shelf, runs):
+    rows = [{"temperature": t, "seed": "to be", "text": f"at {t}"} for t in (0.0, 0.5)]
+    path = runs / "words" / "course.jsonl"
+    path.write_text("".join(json.dumps({"step": n, "epoch": n, "nats": 2.0 / n, "rows": rows}) + "\n" for n in (1, 2)))
+    found = shelf.detail("words")["course"]
+    assert (found["seed"], found["temperatures"]) == ("to be", [0.0, 0.5])
+    assert [(line["epoch"], line["nats"]) for line in found["epochs"]] == [(1, 2.0), (2, 1.0)]
+    path.write_text('{"step": 1, "epoch": 1, "nats": 2, "rows": [5]}\n')
+    assert shelf.detail("words")["course"] is None
+    assert shelf.detail("vae")["course"] is None

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from reverie.data import load
+from reverie.data.corpus import load_text
 from reverie.errors import DataError, UsageError
-from reverie.studio.uploads import keep, place, sets, source
+from reverie.studio.uploads import keep, kind, place, sets, source
 from scenes import png, zipped
 
 
@@ -25,6 +26,23 @@ def test_pictures_in_folders_become_a_set_with_classes(tmp_path):
     data = load(source(tmp_path, "uploads/mine"))
     assert data.classes == ("dark", "light")
     assert len(data.train) + len(data.test) == 12
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [(["a.txt"], "text"), (["b.txt.gz"], "text"), (["x.jsonl", "y.md"], "text"), (["a/x.png"], "images")],
+)
+def test_texts_are_told_from_pictures(files, found, tmp_path):
+    for file in files:
+        bring(tmp_path, "mine", file, b"to be or not to be")
+    assert kind(tmp_path, "mine") == found
+    assert kind(tmp_path, "none") == "images"
+
+
+def test_a_text_is_read_as_it_was_brought(tmp_path):
+    bring(tmp_path, "mine", "pasted.txt", "Tö bé.\n".encode() * 20)
+    data = load_text(source(tmp_path, "uploads/mine"))
+    assert b"".join(data.parts.values()).decode() == "Tö bé.\n" * 20
 
 
 def test_an_archive_alone_is_read_as_one(tmp_path):

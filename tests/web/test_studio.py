@@ -1,91 +1,16 @@
-"""The studio in a browser: a model trained from the form to its end, then looked at from every side.
-
-Skipped, visibly, where there is no Chromium or no Playwright. With ``$REVERIE_SHOTS`` the pages are photographed there.
-"""
+"""The studio in a browser: a model trained from the form to its end, then looked at from every side."""
 
 import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the extra [browser] is not installed")
-pytest.importorskip("uvicorn", reason="the extra [studio] is not installed")
 pytest.importorskip("mlxtend", reason="the extra [demo] is not installed")
 from scenes import png  # noqa: E402
+from visits import HEAR, MINUTES, after, photograph, ready, visitor  # noqa: E402
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("there is no Chromium", allow_module_level=True)
-
-SHOTS = os.environ.get("REVERIE_SHOTS")
 EPOCHS = os.environ.get("REVERIE_EPOCHS", "2")  # more of them make a better picture
-MINUTES = 300_000  # milliseconds that a training may take on a busy machine
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    """A studio in a process of its own, as a person starts it; its address with the token."""
-    runs = tmp_path_factory.mktemp("studio") / "runs"
-    words = [sys.executable, "-m", "reverie", "studio", "--runs", str(runs), "--no-browser", "--port", "0"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    yield re.search(r"http\S+", process.stdout.readline())[0]
-    process.send_signal(signal.SIGTERM)
-    process.communicate()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-def visitor(browser, studio, said, **how):
-    """A browser window that has entered by the printed address."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **how})
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(studio)
-    ready(page)
-    return page
-
-
-def ready(page):
-    page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
-
-
-@pytest.fixture
-def enter(browser, studio, request):
-    """Opens a page of the studio; the test fails if the page says anything in its console."""
-    said, pages = [], []
-
-    def go(path="/", **how):
-        page = visitor(browser, studio, said, **how)
-        pages.append(page)
-        if path != "/":
-            page.goto(studio.split("/#")[0] + path)
-            ready(page)
-        return page
-
-    go.said = said
-    yield go
-    for i, page in enumerate(pages):
-        photograph(page, re.sub(r"[^\w-]+", "-", f"{request.node.name}-{i}"))
-        page.context.close()
-    assert said == []
-
-
-def photograph(page, name, **how):
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.{how.get('type', 'png')}", **{"full_page": True, **how})
 
 
 @pytest.fixture(scope="module")
@@ -117,17 +42,6 @@ def digits(browser, studio):
 
 PICTURE = "() => document.querySelector('code-panel > canvas').toDataURL()"
 CODE = "() => Array.from(document.querySelector('latent-explorer').place.code)"
-HEAR = """name => { window.heard = new Promise((hear, fail) => {
-  addEventListener(name, (e) => hear(e.detail), { once: true });
-  setTimeout(() => fail(new Error(`no ${name} came`)), 60000);
-}); }"""
-
-
-def after(page, event, act):
-    """Do something, and wait for what the page says when it is done; its detail."""
-    page.evaluate(HEAR, event)
-    act()
-    return page.evaluate("() => window.heard")
 
 
 def middle(page, selector):

@@ -86,12 +86,12 @@ def _behind(axes: "Axes", level: Numbers, theme: Theme) -> None:
     shades = LinearSegmentedColormap.from_list("critic", ends)
     places = np.linspace(-EDGE, EDGE, len(level))
     bands = np.linspace(-1, 1, BANDS + 1)
-    axes.contourf(places, places, _balanced(level), bands, cmap=shades, antialiased=True)
+    axes.contourf(places, places, balanced(level), bands, cmap=shades, antialiased=True)
     if level.min() < 0 < level.max():
         axes.contour(places, places, level, [0.0], colors=[theme.muted], linewidths=1.1, linestyles="dashed")
 
 
-def _balanced(level: Numbers) -> Numbers:
+def balanced(level: Numbers) -> Numbers:
     """Between -1 and 1, each side of 0 in its own scale: what is taken for real is often a small part of the plane."""
     high, low = np.clip(level, 0, None), np.clip(-level, 0, None)
     tops = [float(np.quantile(side[side > 0], 0.9)) if side.any() else 1.0 for side in (high, low)]
@@ -107,14 +107,17 @@ def _points(axes: "Axes", scene: Scene, theme: Theme) -> None:
     )
     if scene.pulled is None or scene.pull is None:
         return
-    at, pull = _array(scene.pulled), _array(scene.pull)
-    length = np.linalg.norm(pull, axis=1, keepdims=True)
-    scale = float(np.quantile(length, 0.9)) or 1.0
-    arrows = pull / np.maximum(length, scale) * REACH
     axes.quiver(
-        *at.T, *arrows.T, angles="xy", scale_units="xy", scale=1, width=0.0032, color=theme.ink, alpha=0.8, zorder=4,
-        headwidth=4, headlength=4.5, headaxislength=4,
+        *_array(scene.pulled).T, *arrows(_array(scene.pull)).T, angles="xy", scale_units="xy", scale=1, width=0.0032,
+        color=theme.ink, alpha=0.8, zorder=4, headwidth=4, headlength=4.5, headaxislength=4,
     )  # fmt: skip
+
+
+def arrows(pull: Numbers) -> Numbers:
+    """Pulls as long as they can be shown, (K, 2): nine tenths to scale, the strongest no longer than ``REACH``."""
+    length = np.linalg.norm(pull, axis=1, keepdims=True)
+    shown: Numbers = pull / np.maximum(length, float(np.quantile(length, 0.9)) or 1.0) * REACH
+    return shown
 
 
 def film(frames: Sequence[Path], path: Path, *, milliseconds: int = 160) -> Path:

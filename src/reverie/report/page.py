@@ -49,7 +49,7 @@ def write_page(folder: Path) -> Path:
         dark=theme_of("dark"),
         summary=summary(record),
         samples=[_sample(path, record.name) for path in _spread(record.samples, STRIP)],
-        course=_course(record.course),
+        course=course(record.course),
         figures=[_row(figure, common) for figure in record.figures],
         common=table.words(common),
         training=_training(record),
@@ -95,7 +95,7 @@ def _row(figure: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, str]
     }
 
 
-def _course(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def course(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """What a text model went on with at each temperature, for some epochs; a line written twice counts once."""
     epochs = {line["epoch"]: line for line in lines if {"epoch", "nats", "rows"} <= line.keys() and line["rows"]}
     if not epochs:

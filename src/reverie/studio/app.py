@@ -1,6 +1,5 @@
 """The application: which address asks for what. Everything that changes something is a POST with JSON or bytes."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from reverie import recipes
@@ -20,19 +19,23 @@ from reverie.compare import side_by_side
 from reverie.data.catalog import CATALOG, availability
 from reverie.errors import ReverieError, UsageError
 from reverie.export.html import colours
+from reverie.kinds import kind_of
 from reverie.studio import uploads
-from reverie.studio.desk import Desk
+from reverie.studio.asked import BYTES, asked, raw
+from reverie.studio.desk import Desk, Opened, explored
 from reverie.studio.form import form
+from reverie.studio.game import LAWS, Arena
 from reverie.studio.guard import Door, Guard, same
 from reverie.studio.shelf import Shelf, plainly
 from reverie.studio.trainer import Trainer
+from reverie.studio.writing import Writer, lines, shades
 from reverie.web import fetch
 
 WEB = Path(fetch.__file__).parent
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+PAGES = ("/", "/train", "/compare", "/write", "/game")
+OF_RUNS = ("/runs/{name}", "/explore/{name}", "/write/{name}", "/game/{name}")
 REPORT = {"content-security-policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
-BYTES = "application/octet-stream"
-DEEP = 12  # levels of a JSON body
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,21 @@ class Studio:
     door: Door
     shelf: Shelf
     trainer: Trainer
-    desk: Desk
+    desk: Desk[Opened]
+    pen: Desk[Writer]
+    arena: Arena
 
     @classmethod
     def of(cls, runs: Path, door: Door) -> "Studio":
         """The studio of a runs folder."""
         trainer = Trainer(runs)
-        return cls(runs, door, Shelf(runs, trainer), trainer, Desk())
+        return cls(runs, door, Shelf(runs, trainer), trainer, Desk(explored), Desk(Writer.of), Arena())
+
+    def close(self) -> None:
+        """End its threads."""
+        self.desk.close()
+        self.pen.close()
+        self.arena.close()
 
 
 def application(studio: Studio) -> Starlette:
@@ -58,7 +69,7 @@ def application(studio: Studio) -> Starlette:
     def at(path: str, answer: Callable[..., Any], method: str = "GET") -> Route:
         return Route(path, partial(_answered, partial(answer, studio)), methods=[method])
 
-    pages = [at(path, shell) for path in ("/", "/train", "/compare", "/runs/{name}", "/explore/{name}")]
+    pages = [at(path, shell) for path in (*PAGES, *OF_RUNS)]
     routes = [
         *pages,
         at("/web/{path:path}", web_file),
@@ -67,6 +78,7 @@ def application(studio: Studio) -> Starlette:
         at("/api/runs/{name}", run),
         at("/api/runs/{name}/rows", rows),
         at("/api/runs/{name}/report", report),
+        at("/api/runs/{name}/verdict", verdict),
         at("/api/runs/{name}/stop", stop, "POST"),
         at("/api/runs/{name}/resume", resume, "POST"),
         at("/api/runs/{name}/delete", delete, "POST"),
@@ -82,6 +94,11 @@ def application(studio: Studio) -> Starlette:
         at("/api/models/{name}/score", score, "POST"),
         at("/api/models/{name}/direction", direction, "POST"),
         at("/api/models/{name}/{part}", compute, "POST"),
+        at("/api/games", begin, "POST"),
+        at("/api/games/{game}/step", play, "POST"),
+        at("/api/texts/{name}", writer),
+        at("/api/texts/{name}/write", write, "POST"),
+        at("/api/texts/{name}/{what}", read, "POST"),
     ]
     refused = dict.fromkeys((ReverieError, HTTPException, OSError), _refused)
     handlers: dict[Any, Any] = {**refused, ClientDisconnect: _gone}
@@ -104,40 +121,6 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
 
 def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=400)
-
-
-async def asked(request: Request) -> dict[str, Any]:
-    """The JSON object of a request.
-
-    Raises:
-        HTTPException: it is none (400), or comes as something else (415).
-    """
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
-        raise HTTPException(415, "This takes application/json.")
-    text = await request.body()
-    try:
-        found = json.loads(text, parse_constant=_no_constant)
-        json.dumps(found, ensure_ascii=False).encode()  # half a character is no text
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, "The body is not JSON.") from error
-    if not isinstance(found, dict) or _depth(found) > DEEP:
-        raise HTTPException(400, "The body must be a JSON object, and not a deep one.")
-    return found
-
-
-def _no_constant(word: str) -> None:
-    raise ValueError(word)
-
-
-def _depth(value: object) -> int:
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max((_depth(each) for each in inside if isinstance(each, dict | list)), default=0)
-
-
-async def _bytes(request: Request) -> bytes:
-    if request.headers.get("content-type", "") != BYTES:
-        raise HTTPException(415, f"This takes {BYTES}.")
-    return await request.body()
 
 
 # Pages and files
@@ -163,7 +146,7 @@ async def web_file(studio: Studio, request: Request) -> Response:  # noqa: ARG00
     """A module, a style or a drawing of the package."""
     name = request.path_params["path"]
     if name == "colours.css":
-        return Response(colours(), media_type="text/css")
+        return Response(colours() + shades(), media_type="text/css")
     if name not in web_files():
         raise HTTPException(404, "There is no such file.")
     path = web_files()[name]
@@ -245,8 +228,10 @@ async def compare(studio: Studio, request: Request) -> Any:
 
 
 async def recipe_list(_: Studio, __: Request) -> Any:
-    """The recipes of the package."""
-    return [{"name": name, "summary": recipes.summary(name)} for name in recipes.names()]
+    """The recipes of the package, and what each is for."""
+    return await run_in_threadpool(
+        lambda: [{"name": n, "summary": recipes.summary(n), "kind": kind_of(n)} for n in recipes.names()]
+    )
 
 
 async def recipe(_: Studio, request: Request) -> Any:
@@ -261,7 +246,9 @@ async def data(studio: Studio, _: Request) -> Any:
     """The named sets that are here, and what was uploaded."""
     there = [(entry, availability(entry) not in ("to fetch", "not here")) for entry in CATALOG.values()]
     named = [{"name": e.name, "kind": e.kind, "about": e.about, "here": here} for e, here in there]
-    return {"named": named, "uploads": uploads.sets(studio.runs)}
+    named += [{"name": name, "kind": "points", "about": about, "here": True} for name, about in LAWS.items()]
+    brought = [{"name": name, "kind": uploads.kind(studio.runs, name)} for name in uploads.sets(studio.runs)]
+    return {"named": named, "uploads": brought}
 
 
 async def upload(studio: Studio, request: Request) -> Any:
@@ -301,14 +288,14 @@ async def array(studio: Studio, request: Request) -> Response:
 
 async def compute(studio: Studio, request: Request) -> Response:
     """Encode, decode or generate."""
-    found, body = studio.shelf.find(request.path_params["name"]), await _bytes(request)
+    found, body = studio.shelf.find(request.path_params["name"]), await raw(request)
     part = request.path_params["part"]
     return Response(await studio.desk.do(found, lambda opened: opened.compute(part, body)), media_type=BYTES)
 
 
 async def score(studio: Studio, request: Request) -> Any:
     """How likely a picture is."""
-    found, body = studio.shelf.find(request.path_params["name"]), await _bytes(request)
+    found, body = studio.shelf.find(request.path_params["name"]), await raw(request)
     return await studio.desk.do(found, lambda opened: opened.score(body))
 
 
@@ -317,3 +304,53 @@ async def direction(studio: Studio, request: Request) -> Any:
     found, wish = studio.shelf.find(request.path_params["name"]), await asked(request)
     work = lambda opened: opened.direction(wish.get("with"), wish.get("without"))  # noqa: E731
     return plainly(await studio.desk.do(found, work))
+
+
+# Games
+
+
+async def verdict(studio: Studio, request: Request) -> Any:
+    """How a game of two networks goes, in words; nothing where none is played, or nothing is known yet."""
+    found = await run_in_threadpool(studio.shelf.verdict, request.path_params["name"])
+    return {} if found is None else found._asdict()
+
+
+async def begin(studio: Studio, request: Request) -> Any:
+    """Begin a game of points in memory."""
+    return plainly(await studio.arena.begin(await asked(request)))
+
+
+async def play(studio: Studio, request: Request) -> Any:
+    """Play some rounds of it."""
+    return plainly(await studio.arena.step(request.path_params["game"], await asked(request)))
+
+
+# Texts
+
+
+async def writer(studio: Studio, request: Request) -> Any:
+    """Open a language model, and say what the page must know of it."""
+    found = studio.shelf.find(request.path_params["name"])
+    return plainly(await studio.pen.do(found, Writer.about))
+
+
+async def write(studio: Studio, request: Request) -> Response:
+    """Go on with a text, symbol by symbol, for as long as somebody reads."""
+    found, wish = studio.shelf.find(request.path_params["name"]), await asked(request)
+    speech = await studio.pen.do(found, lambda opened: opened.begin(wish))
+    return StreamingResponse(lines(studio.pen, speech), media_type="application/x-ndjson")
+
+
+READ = {"next": Writer.next, "surprise": Writer.surprise, "beside": Writer.beside}
+
+
+async def read(studio: Studio, request: Request) -> Any:
+    """Say what may come next, how a text surprises the model, or what counting makes of it."""
+    found, wish, what = (
+        studio.shelf.find(request.path_params["name"]),
+        await asked(request),
+        request.path_params["what"],
+    )
+    if what not in READ:
+        raise HTTPException(404, "There is nothing of that kind.")
+    return plainly(await studio.pen.do(found, lambda opened: READ[what](opened, wish)))

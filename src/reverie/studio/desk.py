@@ -1,8 +1,8 @@
 """The model that is being looked at: one in memory, and one thread that computes with it.
 
-What it computes are the parts that an export holds, on the same values: ``export.parts`` says which there are, and
-what goes in and out. Requests are bytes: the inputs one after the other in their order, 32-bit floats, or 32-bit whole
-numbers for a class. Answers are pictures of 8-bit levels, or codes as floats.
+What is computed with pictures are the parts that an export holds, on the same values: ``export.parts`` says which there
+are, and what goes in and out. Requests are bytes: the inputs one after the other in their order, 32-bit floats, or
+32-bit whole numbers for a class. Answers are pictures of 8-bit levels, or codes as floats.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ AT_ONCE = 100  # of them, whose activations stay in the cache: 400 at once took 
 MANY, SEEN, NEAR = 32, 64, 1  # so many are decoded in bf16, if so many were seen within so many grey levels of fp32
 DRAWS, OTHERS = 16, 100  # importance samples of a score, and test images that it is set beside
 T = TypeVar("T")
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ class Opened:
     """A model with its parts, and what the page is told of it."""
 
     run: Run
-    stamp: float
     parts: dict[str, Part]
     about: dict[str, Any]
     arrays: dict[str, bytes]
@@ -186,28 +186,44 @@ def _checked(each: Input, values: NDArray[Any]) -> Tensor:
 
 
 @dataclass
-class Desk:
-    """Computes with one model at a time, one thing after the other."""
+class Desk(Generic[M]):
+    """Computes with one model at a time, one thing after the other.
 
-    opened: Opened | None = None
+    Args:
+        opener: what is made of a run when it is opened.
+    """
+
+    opener: Callable[[Run], M]
+    opened: M | None = None
+    place: tuple[Path, float] | None = None  # the run that is open, and when its weights were written
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "desk"))
 
-    async def do(self, run: Run, work: Callable[[Opened], T]) -> T:
+    async def do(self, run: Run, work: Callable[[M], T]) -> T:
         """Compute with the model of a run, which is opened where it is not open already."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, self._do, run, work)
+        return await self.then(lambda: work(self._open(run)))
 
-    def _do(self, run: Run, work: Callable[[Opened], T]) -> T:
-        stamp = _stamp(run)
-        if self.opened is None or (self.opened.run.folder, self.opened.stamp) != (run.folder, stamp):
+    async def then(self, work: Callable[[], T]) -> T:
+        """Go on with what was begun."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, _quietly, work)
+
+    def _open(self, run: Run) -> M:
+        place = (run.folder, _stamp(run))
+        if self.opened is None or self.place != place:
             self.opened = None  # the old one goes before the new one comes
             torch.set_num_threads(machine.free_cores())
-            self.opened = _open(run, stamp)
-        with torch.inference_mode():
-            return work(self.opened)
+            if not (run.folder / "model").is_dir() and newest(run.folder / "checkpoints")[0] is None:
+                raise UsageError(f"{run.name} has learned nothing yet; come back after its first checkpoint.")
+            self.opened, self.place = self.opener(run), place
+        return self.opened
 
     def close(self) -> None:
         """End the thread; what it computes is not waited for."""
         self.thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _quietly(work: Callable[[], T]) -> T:
+    with torch.inference_mode():
+        return work()
 
 
 def _stamp(run: Run) -> float:
@@ -219,9 +235,12 @@ def _stamp(run: Run) -> float:
     return places[-1].stat().st_mtime if places else 0.0
 
 
-def _open(run: Run, stamp: float) -> Opened:
-    if not (run.folder / "model").is_dir() and newest(run.folder / "checkpoints")[0] is None:
-        raise UsageError(f"{run.name} has learned nothing yet; come back after its first checkpoint.")
+def explored(run: Run) -> Opened:
+    """A model of pictures, opened.
+
+    Raises:
+        UsageError: it has no pictures, or none that can be dragged.
+    """
     spec = run.trained.data.spec  # a model of text says here that it has no images
     facts = {
         "name": run.name,
@@ -240,4 +259,4 @@ def _open(run: Run, stamp: float) -> Opened:
         raise UsageError(f"{run.name} {words}") from error
     about, arrays = album(run, facts, parts)
     about["score"] = isinstance(run.model, Density)
-    return Opened(run, stamp, {part.name: part for part in parts}, about, arrays)
+    return Opened(run, {part.name: part for part in parts}, about, arrays)

@@ -6,15 +6,17 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from reverie import recipes
 from reverie.arguments import Range
+from reverie.kinds import kind_of
 from reverie.pages import bounds
 from reverie.train_command import flags
 
 KINDS = {int: "whole", float: "number", str: "word", bool: "switch"}
 FIRST = ("data", "size", "minutes", "epochs")  # what most people decide
+OF_IMAGES = ("size", "channels")  # what other recipes are not asked
 
 
 def form(recipe: str) -> dict[str, Any]:
-    """Name, story and groups of fields.
+    """Name, kind, story and groups of fields. A text is not a field: the page has a place to paste it.
 
     Args:
         recipe: one of the package's.
@@ -24,9 +26,12 @@ def form(recipe: str) -> dict[str, Any]:
     """
     module = recipes.find(recipe)
     own, training, *_ = flags(recipe).values()
-    fields = [field(parameter, words) for parameter, words in training]
+    kind = kind_of(recipe)
+    left_out = ("text",) if kind == "images" else ("text", *OF_IMAGES)
+    fields = [field(parameter, words) for parameter, words in training if parameter.name not in left_out]
     return {
         "name": recipe,
+        "kind": kind,
         "summary": recipes.summary(recipe),
         "story": (inspect.getdoc(module) or "").partition("\n")[2].strip(),
         "data": getattr(module, "DATA", None),

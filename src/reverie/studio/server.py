@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reverie.errors import UsageError
-from reverie.runs import open_run, runs_folder
+from reverie.runs import Run, open_run, runs_folder
 
 if TYPE_CHECKING:
     from reverie.studio.guard import Door
@@ -59,7 +59,7 @@ def serve(wish: Wish) -> None:
     listening = _listen(wish.host or "127.0.0.1", wish.port)
     secret = {"token": wish.token} if wish.token else {}
     door = Door(listening.getsockname()[1], wish.host or "", **secret)
-    address = _address(door, f"explore/{quote(opened.folder.resolve().name)}" if opened else "")
+    address = _address(door, f"{_page_of(opened)}/{quote(opened.folder.resolve().name)}" if opened else "")
     words = f"The studio is open at {address}   (Ctrl-C closes it; trainings go on)"
     print(json.dumps({"address": address}) if wish.as_json else words, flush=True)
     if wish.browser:
@@ -83,7 +83,12 @@ def _run(folder: Path, door: "Door", listening: socket.socket) -> None:
     except KeyboardInterrupt:  # the server has ended in good order, and passes the signal on
         return
     finally:
-        studio.desk.close()
+        studio.close()
+
+
+def _page_of(run: Run) -> str:
+    """Where a model is looked at first: text is written, points are a game, pictures are explored."""
+    return {"text": "write", "points": "game"}.get(run.kind, "explore")
 
 
 def _address(door: "Door", path: str) -> str:

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from starlette.exceptions import HTTPException
 
 from reverie.errors import ReverieError, UsageError
 from reverie.evaluation import read_figures
-from reverie.report import table
+from reverie.kinds import kind_of
+from reverie.report import page, table
+from reverie.report.files import lines
+from reverie.report.health import Verdict, verdict
 from reverie.runs import Run, list_runs
 from reverie.studio.trainer import Trainer
 
@@ -65,6 +69,7 @@ class Shelf:
             "alive": alive,
             "folder": True,
             "recipe": Path(str(record["recipe"])).stem,
+            "kind": _kind(str(record["recipe"])),
             "data": _name_of(record["data"]),
             "created": record.get("created", ""),
             "seconds": record.get("seconds"),
@@ -94,6 +99,7 @@ class Shelf:
             "settings": plainly(_settings(run)),
             "figures": [{**each, "remark": table.remark(each, common)} for each in figures],
             "protocol": table.words(common),
+            "course": _course(run),
             "samples": self.sheets(run, "samples"),
             "pictures": self.sheets(run, "pictures"),
             "report": (run.folder / "report.html").is_file(),
@@ -134,6 +140,14 @@ class Shelf:
         whole = text[: text.rfind(b"\n") + 1]
         rows = [row for line in whole.splitlines() if (row := _row(line)) is not None]
         return {"next": first + len(whole), "rows": rows, "more": len(text) == CHUNK}
+
+    def verdict(self, name: str) -> Verdict | None:
+        """How a game of two networks goes.
+
+        Raises:
+            HTTPException: there is no such run (404).
+        """
+        return verdict(list(lines(self.find(name).folder / "metrics.jsonl")))
 
     def stop(self, name: str) -> None:
         """Let a training save and end.
@@ -183,6 +197,24 @@ def plainly(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _course(run: Run) -> dict[str, Any] | None:
+    """What a language model said after its epochs; nothing where that cannot be read."""
+    try:
+        found: dict[str, Any] | None = plainly(page.course(list(lines(run.folder / "course.jsonl"))))
+    except (KeyError, TypeError):
+        return None
+    return found
+
+
+@cache
+def _kind(recipe: str) -> str | None:
+    """What a recipe is for: images, text or points; None where it is not to be had any more."""
+    try:
+        return kind_of(recipe)
+    except ReverieError:
+        return None
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

@@ -12,7 +12,8 @@ from reverie.files import discard
 
 FOLDER = "uploads"
 # Nothing that is code or that can hold some.
-TAKEN = frozenset({*SUFFIXES, ".zip", ".npy", ".npz", ".gz", ".parquet", ".csv", ".jsonl", ".txt"})
+TEXTS = frozenset({".txt", ".text", ".md", ".jsonl"})
+TAKEN = frozenset({*SUFFIXES, *TEXTS, ".zip", ".npy", ".npz", ".gz", ".parquet", ".csv"})
 # A part of a path: no dot in front, and nothing that leads away.
 PART = r"[^\x00-\x1f\x7f/\\:*?\"<>|.][^\x00-\x1f\x7f/\\:*?\"<>|]{0,99}"
 SET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
@@ -22,6 +23,12 @@ def sets(runs: Path) -> list[str]:
     """The names of the sets that were brought."""
     folder = runs / FOLDER
     return sorted(p.name for p in folder.iterdir() if SET.fullmatch(p.name)) if folder.is_dir() else []
+
+
+def kind(runs: Path, name: str) -> str:
+    """What was brought under a name: text, or images."""
+    files = (path for path in sorted((runs / FOLDER / name).rglob("*")) if path.is_file())
+    return "text" if TEXTS & {suffix.lower() for suffix in next(files, Path()).suffixes} else "images"
 
 
 def source(runs: Path, data: str) -> str:
@@ -54,7 +61,8 @@ def place(runs: Path, name: str, path: str) -> Path:
         raise UsageError("That is no name for a file: at most two folders and a name, without dots in front.")
     if Path(parts[-1]).suffix.lower() not in TAKEN:
         raise UsageError(
-            f"{parts[-1]} is of a kind that is not read. Taken are pictures, .zip, .npy, .npz, .parquet, .txt."
+            f"{parts[-1]} is of a kind that is not read. "
+            "Taken are pictures, .zip, .npy, .npz, .parquet, .txt, .md and .jsonl."
         )
     return Path(runs, FOLDER, name, *parts)
 

@@ -14,7 +14,8 @@ async function answered(response) {
 async function reach(address, how) {
   try {
     return await fetch(address, how);
-  } catch {
+  } catch (error) {
+    if (how?.signal?.aborted) throw error;
     throw new Error("The studio does not answer. If it was closed, open it again with: reverie studio");
   }
 }
@@ -40,6 +41,18 @@ export async function bytes(address, body) {
 export async function bring(address, body) {
   const how = { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body };
   return (await answered(await reach(address, how))).json();
+}
+
+/** Ask for what comes a line at a time; ``hear`` is told each, till the end or till ``signal`` ends it. */
+export async function listen(address, wish, hear, signal) {
+  const how = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish), signal };
+  const reader = (await answered(await reach(address, how))).body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    const lines = (rest + next.value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) hear(JSON.parse(line));
+  }
 }
 
 /** Ask again and again while the page is looked at; ``again`` says after how many milliseconds, or null for no more. */

@@ -1,17 +1,10 @@
 // The course of a training as curves: what each batch said, faint, its running mean, and what was held out, with dots.
 import { make } from "../elements.js";
+import { draw } from "./svg.js";
 import { capital, figure } from "./words.js";
 
 const WIDE = 640, HIGH = 250, LEFT = 62, RIGHT = 14, TOP = 14, BOTTOM = 30;
 const FIXED = new Set(["step", "epoch", "seconds", "test", "of"]);
-const SVG = "http://www.w3.org/2000/svg";
-
-function draw(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 /** Every quantity with its points of batches and of held-out data, in the order of their first rows. */
 export function series(rows) {

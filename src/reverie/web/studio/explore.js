@@ -16,7 +16,7 @@ export class ExplorePage extends HTMLElement {
     await Promise.all(about.arrays.map(async (which) => {
       arrays[which] = new TYPES[which](await bytes(path("api", "models", name, "arrays", which)));
     }));
-    const numbers = about.latent ? `; ${about.latent} ${about.latent === 1 ? "number makes" : "numbers make"} a picture` : "";
+    const numbers = about.inputs.decoder ? `; ${about.latent} ${about.latent === 1 ? "number makes" : "numbers make"} a picture` : "";
     this.append(make("div", { className: "title" }, make("div", {}, make("h1", {}, about.name),
       make("p", { className: "lead" }, `A ${about.recipe} model of ${about.data}${numbers}.`)),
       make("a", { className: "button", href: path("runs", name) }, "Its run")));
@@ -25,10 +25,10 @@ export class ExplorePage extends HTMLElement {
 
   /** The explorer measures itself, so that it begins when it is on the page. */
   connectedCallback() {
-    const { about, arrays, backEnd } = this, explorer = make(about.latent ? "latent-explorer" : "sample-sheet");
+    const { about, arrays, backEnd } = this, explorer = make(about.inputs.decoder ? "latent-explorer" : "sample-sheet");
     this.append(explorer);
     explorer.begin(about, backEnd, arrays);
-    if (!about.latent) return;
+    if (!about.inputs.decoder) return;
     const attribute = make("attribute-panel");
     explorer.insertBefore(attribute, explorer.querySelector("drawing-panel"));
     attribute.begin({ about, place: explorer.place, backEnd, labelled: Boolean(arrays.labels) });

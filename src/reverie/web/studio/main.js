@@ -6,8 +6,10 @@ import { RunPage } from "./run.js";
 import { TrainPage } from "./train.js";
 import { ExplorePage } from "./explore.js";
 import { ComparePage } from "./compare.js";
+import { WritePage } from "./write.js";
+import { GamePage } from "./game.js";
 
-const PAGES = { "": RunList, runs: RunPage, train: TrainPage, explore: ExplorePage, compare: ComparePage };
+const PAGES = { "": RunList, runs: RunPage, train: TrainPage, explore: ExplorePage, compare: ComparePage, write: WritePage, game: GamePage };
 for (const [name, Page] of Object.entries(PAGES)) customElements.define(`${name || "start"}-page`, Page);
 
 /** The token of the printed address becomes a cookie, and goes out of the address. */
@@ -36,7 +38,8 @@ function above(kind) {
   const link = (address, words, kinds) =>
     make("a", { href: address, ...(kinds.includes(kind) ? { "aria-current": "page" } : {}) }, words);
   return make("header", { className: "site" }, make("a", { href: "/", className: "mark" }, "Reverie"),
-    make("nav", { "aria-label": "Studio" }, link("/", "Runs", ["", "runs", "compare", "explore"]), link("/train", "Train", ["train"])),
+    make("nav", { "aria-label": "Studio" }, link("/", "Runs", ["", "runs", "compare", "explore"]), link("/train", "Train", ["train"]),
+      link("/write", "Write", ["write"]), link("/game", "Game", ["game"])),
     theme());
 }
 

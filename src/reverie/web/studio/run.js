@@ -69,8 +69,10 @@ export class RunPage extends HTMLElement {
     if (run.alive && run.status !== "measuring") found.push(does("Stop and save", "stop"));
     if (!run.alive && ["stopped", "interrupted", "diverged"].includes(run.status)) found.push(does("Resume", "resume", { className: "main" }));
     if (run.report) found.push(make("a", { className: "button", href: `${this.address}/report`, target: "_blank", rel: "noopener" }, "Report"));
-    if (run.folder && (run.model || run.samples?.length)) {
-      found.push(make("a", { className: `button ${run.alive ? "" : "main"}`, href: path("explore", name) }, "Explore"));
+    if (run.folder && (run.model || run.samples?.length || run.course)) {
+      const played = [...this.rows.values()].some((row) => "critic/loss" in row);
+      const [page, words] = run.kind === "text" ? ["write", "Write"] : played ? ["game", "Game"] : ["explore", "Explore"];
+      found.push(make("a", { className: `button ${run.alive ? "" : "main"}`, href: path(page, name) }, words));
     }
     return found;
   }
@@ -103,6 +105,7 @@ export class RunPage extends HTMLElement {
   below() {
     const { run } = this, found = [];
     if (run.reason && run.status !== "finished") found.push(make("p", { className: "telling bad" }, run.reason));
+    if (run.course) found.push(this.course(run.course));
     if (run.figures?.length) found.push(this.figures());
     if (run.pictures?.length) found.push(this.pictures());
     if (run.settings) found.push(this.table("Settings", Object.entries(run.settings).map(([k, v]) => [k.replaceAll("_", " "), Array.isArray(v) ? v.join(" ") : String(v)])));
@@ -121,6 +124,17 @@ export class RunPage extends HTMLElement {
     const below = this.run.protocol ? make("p", { className: "note" }, `For all: ${this.run.protocol}.`) : "";
     return make("section", {}, make("h2", {}, "Figures"), make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Figures" },
       make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))), below);
+  }
+
+  /** What a language model goes on with after each epoch, at several temperatures. */
+  course({ seed, temperatures, epochs }) {
+    const rows = epochs.map((line) => make("tr", {}, make("th", { scope: "row" }, figure(line.epoch)),
+      make("td", { className: "number" }, line.nats === null ? "" : line.nats.toFixed(4)), ...line.rows.map((row) => make("td", { className: "said" }, row.text))));
+    const head = ["Epoch", "Held-out nats", ...temperatures.map((t) => `At ${t}`)].map((words) => make("th", { scope: "col" }, words));
+    return make("section", {}, make("h2", {}, "What it says"),
+      make("p", { className: "note" }, "After each epoch it goes on with the same text, at several temperatures: 0 always takes the likeliest."),
+      make("p", { className: "given" }, seed), make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "What it says" },
+        make("table", { className: "course" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))));
   }
 
   pictures() {

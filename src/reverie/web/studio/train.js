@@ -3,6 +3,15 @@ import { button, labelled, make } from "../elements.js";
 import { ask, bring, path, send } from "./ask.js";
 import { capital, telling } from "./words.js";
 
+const KINDS = { images: "Pictures", text: "Text", points: "Points in the plane" };
+const USES = {
+  images: { path: "Folder, archive or array file on this machine", where: "/home/me/pictures",
+    files: "Pictures, an archive (.zip) or an array (.npy, .npz). Folders of a folder become classes. Drop files here, or choose them." },
+  text: { path: "Text file or folder of texts on this machine", where: "/home/me/letters.txt",
+    files: "Texts in UTF-8 (.txt, .md, .jsonl, each also .gz). Drop files here, or choose them." },
+  points: { path: "Picture on this machine, whose dark pixels are the density", where: "/home/me/drawing.png",
+    files: "One picture, whose dark pixels are the density of the points. Drop it here, or choose it." },
+};
 const TITLES = { training: "Training", model: "Model", machine: "Machine and exactness" };
 
 export class TrainPage extends HTMLElement {
@@ -12,7 +21,8 @@ export class TrainPage extends HTMLElement {
     Object.assign(this, { recipes, data, fields: new Map() });
     const wanted = new URLSearchParams(location.search).get("recipe");
     this.recipe = make("select", { onchange: () => this.open(this.recipe.value) },
-      ...recipes.map(({ name }) => make("option", { value: name }, name)));
+      ...Object.entries(KINDS).map(([kind, label]) => make("optgroup", { label },
+        ...recipes.filter((each) => each.kind === kind).map(({ name }) => make("option", { value: name }, name)))));
     this.recipe.value = recipes.some(({ name }) => name === wanted) ? wanted : recipes.some(({ name }) => name === "vae-conv") ? "vae-conv" : recipes[0].name;
     this.about = make("div", { className: "about" });
     this.groups = make("div", { className: "groups" });
@@ -73,31 +83,39 @@ export class TrainPage extends HTMLElement {
 
   source() {
     this.select = make("select", { onchange: () => this.sourced() });
-    this.pathname = make("input", { type: "text", placeholder: "/home/me/pictures", autocomplete: "off" });
+    this.pathname = make("input", { type: "text", autocomplete: "off" });
     this.files = make("input", { type: "file", multiple: true });
     this.folder = make("input", { type: "file", webkitdirectory: true });
     this.set = make("input", { type: "text", maxLength: 40, pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]*", autocomplete: "off", value: "mine" });
     this.sending = make("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
-    this.byPath = make("div", { className: "entry" }, labelled("Folder, archive or array file on this machine", this.pathname));
+    this.pathWords = make("span", {});
+    this.fileWords = make("p", { className: "note" });
+    this.pasted = make("textarea", { rows: 8, spellcheck: false, placeholder: "Paste a text here: the longer, the better. A novel has a million characters." });
+    this.byPath = make("div", { className: "entry" }, make("label", { className: "field" }, this.pathWords, this.pathname));
+    this.byPaste = make("div", {}, make("label", { className: "above" }, "The text", this.pasted));
     this.byUpload = make("div", { className: "drop", ondragover: (event) => event.preventDefault(),
       ondrop: (event) => { event.preventDefault(); this.upload([...event.dataTransfer.files]); } },
-      make("p", { className: "note" }, "Pictures, an archive (.zip) or an array (.npy, .npz). Folders of a folder become classes. Drop files here, or choose them."),
+      this.fileWords,
       make("div", { className: "row" }, labelled("Name of the set", this.set), labelled("Files", this.files), labelled("or a folder", this.folder),
         button("Upload", () => this.upload([...this.files.files, ...this.folder.files]))), this.sending);
-    return make("section", { className: "sheet-of-form" }, labelled("Data", this.select), this.byPath, this.byUpload);
+    return make("section", { className: "sheet-of-form" }, labelled("Data", this.select), this.byPath, this.byPaste, this.byUpload);
   }
 
   /** What can be chosen, with the recipe's usual set first. */
   offer(chosen) {
-    const usual = this.form.data, kept = chosen ?? this.select.value, { named, uploads } = this.data;
-    const usualSet = named.find((set) => set.name === usual), kind = usualSet?.kind ?? "images";
+    const usual = this.form.data, kept = chosen ?? this.select.value, { named, uploads } = this.data, { kind } = this.form;
+    const usualSet = named.find((set) => set.name === usual);
+    this.pathWords.textContent = USES[kind].path;
+    this.pathname.placeholder = USES[kind].where;
+    this.fileWords.textContent = USES[kind].files;
     const option = (value, words) => make("option", { value }, words);
     const sets = named.filter((set) => set.here && set.kind === kind).map((set) => option(set.name, `${set.name}: ${set.about}`));
     const here = usualSet?.here ? `${usual}, the recipe's own` : `${usual}, or what stands in for it offline`;
     const group = (label, items) => (items.length ? [make("optgroup", { label }, ...items)] : []);
     this.select.replaceChildren(...(usual ? [option("", here)] : []), ...group("Sets", sets),
-      ...group("Uploaded", uploads.map((name) => option(`uploads/${name}`, name))),
-      make("optgroup", { label: "Your own" }, option(" path", "A path on this machine …"), option(" upload", "Bring files …")));
+      ...group("Uploaded", uploads.filter((set) => (set.kind === "text") === (kind === "text")).map(({ name }) => option(`uploads/${name}`, name))),
+      make("optgroup", { label: "Your own" }, ...(kind === "text" ? [option(" paste", "Paste a text …")] : []),
+        option(" path", "A path on this machine …"), option(" upload", "Bring files …")));
     this.select.value = kept;
     if (this.select.selectedIndex < 0) this.select.selectedIndex = 0;
     this.sourced();
@@ -106,6 +124,7 @@ export class TrainPage extends HTMLElement {
   sourced() {
     this.byPath.hidden = this.select.value !== " path";
     this.byUpload.hidden = this.select.value !== " upload";
+    this.byPaste.hidden = this.select.value !== " paste";
   }
 
   async upload(files) {
@@ -147,8 +166,19 @@ export class TrainPage extends HTMLElement {
     return data ? { ...found, data } : found;
   }
 
+  /** A text that was pasted is kept as a file among what was brought, so that the run can be repeated. */
+  async keep() {
+    const text = this.pasted.value, bytes = new TextEncoder().encode(text), hash = await crypto.subtle.digest("SHA-256", bytes);
+    if (!text.trim()) throw new Error("Paste a text first, then start.");
+    const set = `pasted-${Array.from(new Uint8Array(hash, 0, 4), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+    if (!this.data.uploads.some(({ name }) => name === set)) await bring(`${path("api", "uploads", set)}?path=pasted.txt`, new Blob([bytes]));
+    this.data = await ask("/api/data");
+    this.offer(`uploads/${set}`);
+  }
+
   async start() {
     try {
+      if (this.select.value === " paste") await this.keep();
       const { name } = await send("/api/train", { recipe: this.form.name, name: this.name.value.trim() || null, values: this.values() });
       location.href = path("runs", name);
     } catch (error) {

@@ -33,6 +33,26 @@ export function figure(value) {
   return value.toLocaleString("en", { maximumFractionDigits: digits }).replace("-", "\u2212");
 }
 
+/** A probability as one reads it. */
+export function percent(p) {
+  const share = 100 * p;
+  if (share < 0.01) return "below 0.01 %";
+  return `${share.toFixed(share >= 10 ? 0 : share >= 1 ? 1 : 2)} %`;
+}
+
+/** A symbol of a text as it can be seen. */
+export function visible(text) {
+  const named = { " ": "space", "\n": "line end", "\t": "tab", "\r": "return" };
+  return named[text] ?? text.replaceAll("\n", "\u21b5").replaceAll(" ", "\u2423");
+}
+
+/** Offer a text as a file. */
+export function keep(text, name) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
 /** Whether the page is dark now. */
 export function isDark() {
   return getComputedStyle(document.documentElement).colorScheme.trim() === "dark";
