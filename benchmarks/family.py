@@ -188,7 +188,8 @@ def render() -> None:
         words,
         "## How they were trained\n",
         table(["model", "command", "parameters", "seconds", "device", "date"], course),
-        "They have not trained alike, and other work ran meanwhile: the steps stand in the commands, and those of the first\n"
+        "They have not trained alike, and other work ran meanwhile: the steps stand in the commands, and those of "
+        "the first\n"
         "are a fraction of one pass over the digits. This compares kinds, not recipes: see [results.md](results.md).",
         TAIL,
     ]
