@@ -188,7 +188,9 @@ def render() -> None:
         words,
         "## How they were trained\n",
         table(["model", "command", "parameters", "seconds", "device", "date"], course),
-        "Minutes on a processor, while other work ran on it. What each reaches with more: [results.md](results.md).",
+        "They have not trained alike, and other work ran meanwhile: the steps stand in the commands, and those of "
+        "the first\n"
+        "are a fraction of one pass over the digits. This compares kinds, not recipes: see [results.md](results.md).",
         TAIL,
     ]
     PAGE.write_text("\n".join(parts))

@@ -92,8 +92,8 @@ def section(rows: list[dict]) -> str:
     return "\n".join(
         [
             "## The flow on CIFAR-10\n",
-            "Made by `benchmarks/flow.py`. Test ELBO after each epoch, nats per image, higher is better: mean and",
-            f"standard error over seeds; {which}. {told['protocol']}; a density.",
+            "Made by `benchmarks/flow.py`. Test ELBO after each epoch, nats per image, more is better: mean ± standard",
+            f"error over seeds; {which}. {told['protocol']}; a density.",
             f"Made on {told['device']}, {told['date']}.\n",
             head,
             "|---" * (head.count("|") - 1) + "|",
