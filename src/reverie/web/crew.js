@@ -1,7 +1,7 @@
 // Workers that decode beside the page, each with a runtime and a decoder of its own: the page stays free for the pointer.
 import { OnnxBackEnd, opened } from "./back_end.js";
 
-const HANDS = 4; // workers at most; each takes some 40 MB
+const HANDS = 4; // workers at most: each holds a runtime of its own
 
 /** What a worker does: the back end of the page, with the files that it is sent. */
 const WORK = `

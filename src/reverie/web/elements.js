@@ -39,6 +39,18 @@ export function breath() {
   return globalThis.scheduler?.yield?.() ?? new Promise((done) => setTimeout(done));
 }
 
+/** The same for work that takes long: what goes on after a breath goes before all else that waits, and this does not. */
+export function pause() {
+  return new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      done();
+    };
+    port2.postMessage(null);
+  });
+}
+
 /** Does the newest thing that it was asked, one at a time; what came in between is dropped. */
 export class Latest {
   constructor(work) {

@@ -6,7 +6,7 @@
 // all with promises, so that a server can stand behind the same calls.
 import { beginning, promptIn, vocabularyOf } from "./vocabulary.js";
 import { drawn, falling, logOdds, softmax } from "./sampling.js";
-import { breath } from "./elements.js";
+import { pause } from "./elements.js";
 import { chance } from "./mathematics.js";
 import { opened } from "./back_end.js";
 
@@ -86,7 +86,7 @@ export class Speaker {
       if (performance.now() < until) continue;
       if (heard(symbols.slice(sent)) === false) return null;
       sent = symbols.length;
-      await breath();
+      await pause();
       until = performance.now() + SLICE;
     }
     heard(symbols.slice(sent));

@@ -1,5 +1,5 @@
 // Writing with a language model: a prompt, how symbols are chosen, the text as it comes, and ways to branch from it.
-import { breath, button, labelled, Latest, make } from "./elements.js";
+import { button, labelled, Latest, make, pause } from "./elements.js";
 import { offer } from "./pixels.js";
 import { legend, percent, visible } from "./symbols.js";
 import "./surprise.js";
@@ -132,7 +132,7 @@ export class WritingDesk extends HTMLElement {
       const pieces = await this.backEnd.next(settings, length - this.sheet.symbols.length);
       if (!pieces.length) break;
       this.sheet.add(pieces.map((piece) => ({ ...piece, bits: -Math.log2(piece.probability) })));
-      await breath();
+      await pause();
       if (this.writing.next) return;
     }
     this.stop.disabled = true;
