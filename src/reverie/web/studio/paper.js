@@ -101,7 +101,7 @@ export class TextPaper extends HTMLElement {
 
   key(event) {
     if (!this.cells.length) return;
-    if (event.key in KEYS) this.go(this.at < 0 && KEYS[event.key] < 0 ? this.cells.length - 1 : this.at + KEYS[event.key]);
+    if (event.key in KEYS) this.go(event.key === "ArrowLeft" && this.at < 0 ? this.cells.length - 1 : this.at + KEYS[event.key]);
     else if (event.key === "ArrowUp" || event.key === "ArrowDown") this.go(this.beside(event.key === "ArrowUp"));
     else if ((event.key === "Enter" || event.key === " ") && this.at >= 0) this.go(this.at, true);
     else return;
