@@ -91,7 +91,7 @@ def test_a_text_is_counted_and_needs_no_sheet(letters, tmp_path):
     assert "words      83, 5 distinct" in words
     assert "the last tenth of the text is validation" in words
     assert "odd        U+FFFD 1 times" in words
-    assert "CR 40 times" in words
+    assert "lines end in CR LF 40 times" in words
     assert "unknown    " in words
     assert "'\u00d8' 1" in words.split("unknown")[1]
     assert not (tmp_path / "sheet.png").exists()

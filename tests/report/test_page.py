@@ -190,6 +190,6 @@ def test_how_a_game_goes_and_which_weights_were_kept_stand_on_the_page(tmp_path)
     ]
     (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
     text = " ".join(" ".join(read(page.write_page(folder)).text).split())
-    assert "Critic too strong : the distance has stayed at 30 or above for 2 epochs" in text
+    assert "Critic too strong : the distance has stayed at 30 or above for 2 measurements" in text
     assert "set a penalty on its gradient." in text
     assert kept in text

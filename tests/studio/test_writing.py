@@ -172,7 +172,7 @@ def test_two_people_write_at_once_and_each_gets_a_text_of_their_own(studio, run)
     for wish, said in zip(wishes, asyncio.run(both()), strict=True):
         (wanted,) = run.generate(**wish).values["texts"]
         assert "".join(text for text, _, _ in symbols(said)) == wanted
-        assert len(said) > 4
+        assert len(said) > 2  # the prompt, symbols as they come, the end
 
 
 def test_damaged_weights_are_told_in_the_text(client, run, monkeypatch):

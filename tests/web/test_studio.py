@@ -132,18 +132,28 @@ def test_places_that_are_marked_are_a_group(digits, enter):
     assert page.evaluate("() => document.querySelector('attribute-panel').direction") == [2, 1]
 
 
+NEAREST = """() => {
+  const { codes, labels, landed } = document.querySelector("latent-map");
+  const far = (i) => Math.hypot(codes[2 * i] - landed[0], codes[2 * i + 1] - landed[1]);
+  return Array.from(labels.keys()).sort((a, b) => far(a) - far(b)).slice(0, 25).map((i) => labels[i]);
+}"""
+
+
 def test_the_photograph_of_the_readme(digits, enter):
-    """The explorer as the README shows it: a digit drawn, the cursor where it landed."""
+    """The explorer as the README shows it: a nought drawn, the cursor where it landed, among the noughts of the set."""
     page = enter(f"/explore/{digits}", viewport={"width": 1280, "height": 1090})
     x, y, box = middle(page, "drawing-panel canvas.paper")
-    side = box["width"]
-    page.mouse.move(x - side / 5, y - side / 4)
+    turns = np.linspace(0, 2 * np.pi, 25)
+    ring = zip(x - 0.15 * box["width"] * np.sin(turns), y - 0.26 * box["width"] * np.cos(turns), strict=True)
+    page.mouse.move(*next(ring))
     page.mouse.down()
-    for right, down in ((0.2, -0.25), (0.12, -0.05), (0.02, 0.12), (-0.04, 0.3)):
-        page.mouse.move(x + right * side, y + down * side, steps=6)
+    for place in ring:
+        page.mouse.move(*place)
     page.evaluate(HEAR, "score")
     page.mouse.up()
     page.evaluate("() => window.heard")
+    near = page.evaluate(NEAREST)
+    assert near.count(0) > len(near) / 2, near
     page.evaluate("() => scrollTo(0, 0)")
     page.wait_for_timeout(1000)
     photograph(page, "studio", full_page=False, type="jpeg", quality=75)
