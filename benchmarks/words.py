@@ -51,6 +51,7 @@ def render() -> None:
     for row in newest.values():
         for seed, (own, peer) in row["perplexity"].items():
             lines.append(f"| {row['data']} | {row['epochs']} | {seed} | {own:.1f} | {peer:.1f} |")
+    lines = lines if newest else ["Not run yet."]
     before, rest = PAGE.read_text().split(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.split(END)[1]}")
 
