@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -158,13 +159,18 @@ def test_nothing_is_computed_for_somebody_who_has_gone(studio, client, monkeypat
     assert 2 <= b"".join(asyncio.run(visit())).count(b"symbols") < 50
 
 
-def test_two_people_write_at_once_and_each_gets_a_text_of_their_own(studio, run):
-    """Their symbols are drawn in turns by one thread; neither disturbs the other."""
-    wishes = [{"prompt": "to be", "length": 200, "seed": seed} for seed in (1, 2)]
+def test_two_people_write_at_once_and_each_gets_a_text_of_their_own(studio, run, monkeypatch):
+    """Their symbols are drawn in turns by one thread: neither disturbs the other, nor waits for its end."""
+    monkeypatch.setattr(module, "TURN", -1.0)  # a line for each symbol
+    wishes, turns = [{"prompt": "to be", "length": 200, "seed": seed} for seed in (1, 2)], []
 
     async def write(wish):
         speech = await studio.pen.do(run, lambda opened: opened.begin(wish))
-        return [json.loads(line) async for line in module.lines(studio.pen, speech)]
+        said = []
+        async for line in module.lines(studio.pen, speech):
+            said.append(json.loads(line))
+            turns.append(wish["seed"])
+        return said
 
     async def both():
         return await asyncio.gather(*(write(wish) for wish in wishes))
@@ -172,7 +178,8 @@ def test_two_people_write_at_once_and_each_gets_a_text_of_their_own(studio, run)
     for wish, said in zip(wishes, asyncio.run(both()), strict=True):
         (wanted,) = run.generate(**wish).values["texts"]
         assert "".join(text for text, _, _ in symbols(said)) == wanted
-        assert len(said) > 2  # the prompt, symbols as they come, the end
+        assert len(said) == 200 + 2  # and the prompt and the end
+    assert sum(a != b for a, b in pairwise(turns)) > 100
 
 
 def test_damaged_weights_are_told_in_the_text(client, run, monkeypatch):
