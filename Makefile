@@ -1,6 +1,7 @@
 # Two doors: `make demo` shows what Reverie does, `make test` checks that it does it.
 # `make web` brings the front-end files of others that exported pages hold; without npm only those pages are missing.
 PYTHON ?= python3
+JOBS ?= 2
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -13,10 +14,10 @@ web: .venv/dev
 	$(BIN)/python -m reverie.web.fetch
 
 test: .venv/dev lint types
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not slow"
 
 test-all: .venv/dev lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check .

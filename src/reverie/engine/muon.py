@@ -20,14 +20,19 @@ EPS = 1e-7  # against a norm of 0
 def orthogonalised(matrices: Tensor) -> Tensor:
     """About ``U V^T`` of each ``M = U S V^T``, (N, R, C), by Newton-Schulz iterations without a decomposition.
 
-    Exactly ``U p(S / |M|) V^T`` with ``p`` the polynomial of this module, iterated five times.
+    Exactly ``U p(S / |M|) V^T`` with ``p`` the polynomial of this module, iterated five times. A step multiplies by
+    ``Q = A I + B X X^T + C (X X^T)^2``, and those products commute: ``X X^T`` becomes ``Q X X^T Q``, so that all steps
+    work on the short side's square alone, and M is multiplied once.
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x: Tensor = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + EPS)
+    square, one = x @ x.mT, torch.eye(x.shape[1]).to(x)
+    product = one.expand_as(square)
     for _ in range(ROUNDS):
-        square = x @ x.mT
-        x = A * x + (B * square + C * square @ square) @ x
+        step = torch.baddbmm(A * one + B * square, square, square, alpha=C)
+        product, square = step @ product, step @ square @ step
+    x = product @ x
     return x.mT if tall else x
 
 
