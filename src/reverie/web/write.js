@@ -101,8 +101,8 @@ export class WritingDesk extends HTMLElement {
       this.busy(false);
     }
     const milliseconds = performance.now() - started;
-    if (this.doing.next) return;
     this.sum(told, milliseconds);
+    if (this.doing.next) return;
     await this.ponder();
     this.dispatchEvent(new CustomEvent("written", { bubbles: true, detail: { milliseconds, count: told.count, text: this.sheet.text() } }));
   }
