@@ -132,6 +132,25 @@ def test_a_symbol_is_where_the_text_can_go_elsewhere(words, enter):
     assert page.get_by_label("Seed").input_value() == "1"
 
 
+def test_back_undoes_a_branch_since_the_address_keeps_prompt_and_settings(words, enter):
+    page = enter(f"/write/{words}#prompt=to+be&length=30")
+    text = write(page)
+    after(page, "pondered", lambda: page.locator(SYMBOL).nth(5).click())
+    after(page, "pondered", page.locator(".next button:not(.same):not(:disabled)").first.click)
+    led = page.get_by_label("Prompt").input_value()
+    assert (led[:10], led[10] != text[10]) == (text[:10], True)
+    assert after(page, "written", page.go_back)["text"] == text
+    page.evaluate("() => { location.hash = 'main'; }")  # as the link to the page does
+    assert page.get_by_label("Prompt").input_value() == "to be"
+
+
+def test_another_text_is_that_of_the_next_seed(words, folder, enter):
+    page = enter(f"/write/{words}#length=30&temperature=1&seed=4")
+    text = write(page, "Another")
+    assert page.get_by_label("Seed").input_value() == "5"
+    assert [text] == open_run(folder / words).generate("", length=30, temperature=1.0, seed=5).values["texts"]
+
+
 def test_keys_walk_through_the_text_and_pick(words, enter):
     page = enter(f"/write/{words}#length=150&temperature=0.5")
     write(page)

@@ -211,6 +211,19 @@ def test_the_most_probable_symbols_are_named(opened, runs):
     order = [i for i in wanted.argsort(descending=True).tolist() if i != tokenizer.unknown][:24]
     assert [each["symbol"] for each in found] == [tokenizer.symbols[i] for i in order]
     np.testing.assert_allclose([each["probability"] for each in found], wanted[order], atol=1e-4)
+    assert [each["chance"] > 0 for each in found] == [True] * 3 + [False] * 21
+
+
+def test_what_is_listed_in_the_place_of_a_symbol_has_the_chances_that_it_was_drawn_with(opened):
+    """Also where there is no prompt: the end of a line stands before the text, and is read, though not shown."""
+    page = opened(words="length=30&temperature=0.6&top_k=4")
+    text, bits, chance = page.evaluate(
+        f"() => (({{ text, bits, chance }}) => [text, bits, chance])({DESK}.sheet.symbols[7])"
+    )
+    detail = after(page, "pondered", page.locator(SYMBOL).nth(7).click)
+    (same,) = [each for each in detail["likely"] if each["text"] == text]
+    assert (same["probability"], same["chance"]) == pytest.approx((2**-bits, chance), abs=1e-6)
+    assert page.locator(".next .same b").count() == 1
 
 
 def test_a_page_writes_when_it_opens_and_its_address_keeps_all_of_it(opened):
@@ -340,6 +353,14 @@ def test_a_pasted_text_is_a_heat_map(opened):
     assert classes[detail["symbols"].index(costly)] == "b7"
     detail = after(page, "scored", lambda: page.get_by_role("button", name="Take what was written").click())
     assert len(detail["symbols"]) == 600
+
+
+def test_a_character_of_several_bytes_is_one_symbol_that_costs_what_they_cost(opened):
+    page = opened("bytes")
+    detail = after(page, "scored", lambda: page.get_by_label("A text of your own").fill("to \N{EURO SIGN} be"))
+    told = page.locator("surprise-panel [role=option]").evaluate_all("all => all.map((each) => each.title)")
+    assert len(told) == len("to \N{EURO SIGN} be")
+    assert f"{sum(symbol['bits'] for symbol in detail['symbols'][3:6]):.2f} bits" in told[3]
 
 
 def test_text_goes_in_as_text(opened):

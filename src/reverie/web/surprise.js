@@ -75,9 +75,10 @@ export class SurprisePanel extends HTMLElement {
   }
 
   table() {
+    const remarked = this.rows.some(({ remark }) => remark), column = (words, className = "") => make("th", { scope: "col", className }, words);
+    const head = [column("Figure"), column("Value", "number"), column("Unit"), remarked ? column("Protocol") : ""];
     const rows = this.rows.map(({ name, words, unit, remark = "" }) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")),
-      make("td", { className: "number" }, words), make("td", {}, unit), this.backEnd.beside ? make("td", { className: "note" }, remark) : ""));
-    const head = ["Figure", "Value", "Unit", ...(this.backEnd.beside ? ["Protocol"] : [])].map((words) => make("th", { scope: "col" }, words));
+      make("td", { className: "number" }, words), make("td", {}, unit), remarked ? make("td", { className: "note" }, remark) : ""));
     this.figures.replaceChildren(make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Figures of the text" },
       make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))), make("p", { className: "note" }, `Of the model: ${this.protocol}.`));
   }

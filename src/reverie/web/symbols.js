@@ -58,6 +58,7 @@ export class SymbolSheet extends HTMLElement {
   renew() {
     this.symbols[this.at]?.element.setAttribute("aria-selected", "false");
     this.at = -1;
+    this.readout.textContent = "\u00a0";
     this.sheet.setAttribute("role", this.symbols.length ? "listbox" : "note");
     this.sheet.removeAttribute("aria-activedescendant");
   }
