@@ -90,12 +90,21 @@ def measured(page: Page, session: CDPSession) -> dict[str, float]:
     }  # fmt: skip
 
 
-WRITE = """async ([prompt, most]) => {
-  const { backEnd } = document.querySelector("writing-desk"), found = [];
-  const settings = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 0 };
-  const begun = await backEnd.start(prompt), started = performance.now();
-  while (found.length < most) found.push(...await backEnd.next(settings, most - found.length));
-  return { milliseconds: performance.now() - started, prompt: begun.prompt, pieces: found };
+WRITE = """async ([prompt, length]) => {
+  const { backEnd } = document.querySelector("writing-desk"), found = {}, pieces = [];
+  const settings = { temperature: 1, top_k: null, top_p: 1, min_p: 0, seed: 0, length };
+  await backEnd.likely(prompt, settings);
+  const started = performance.now(), { signal } = new AbortController();
+  const heard = ({ symbols, ...begun }) => symbols ? pieces.push(...symbols) : Object.assign(found, begun);
+  await backEnd.write(prompt, settings, heard, signal);
+  return { ...found, milliseconds: performance.now() - started, pieces };
+}"""
+
+
+LENGTHEN = """length => {
+  const desk = document.querySelector("writing-desk");
+  desk.settings.set("length", length);
+  desk.write();
 }"""
 
 
@@ -107,7 +116,7 @@ def spoken(page: Page, session: CDPSession, run: Run) -> dict[str, float]:
     alone = computed(session) - start
     page.evaluate("() => addEventListener('written', (e) => { window.heard = e.detail; })")
     start = computed(session)
-    page.evaluate(f"() => document.querySelector('writing-desk').set('length', {SYMBOLS})")
+    page.evaluate(LENGTHEN, SYMBOLS)
     page.wait_for_function("() => window.heard", timeout=300_000)
     shown, waited = computed(session) - start, page.evaluate("() => heard.milliseconds") / 1000
     tokenizer = run.voice.tokenizer

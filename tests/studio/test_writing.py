@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from itertools import pairwise
 
 import numpy as np
@@ -11,12 +10,11 @@ import torch
 
 from reverie.data.prompts import encode_prompt
 from reverie.errors import UsageError
-from reverie.report.reading import EDGES, TINTS
 from reverie.runs import open_run
 from reverie.studio import writing as module
 from reverie.studio.app import application
 from reverie.studio.desk import Desk
-from reverie.studio.writing import NEXT, Writer, shades
+from reverie.studio.writing import NEXT, Writer
 from reverie.text.baselines import witten_bell, xz_bits
 
 TEXT = "to be, or not to suffer: that is the question"
@@ -205,12 +203,3 @@ def test_what_is_asked_wrongly_is_one_message(run):
         Writer.of(run).begin({"temperature": -1})
     with pytest.raises(UsageError, match="5,000 here"):
         Writer.of(run).begin({"length": 6000})
-
-
-def test_the_colours_are_those_of_the_report(client):
-    style = client.get("/web/colours.css").text
-    assert shades() in style
-    shares = [float(share) / 100 for share in re.findall(r"var\(--accent\) ([\d.]+)%", shades())]
-    assert shares == pytest.approx(TINTS)
-    assert client.get("/api/texts/words").json()["edges"] == list(EDGES)
-    assert len(EDGES) + 1 == len(TINTS)

@@ -8,14 +8,13 @@ from reverie.runs import open_run
 from scenes import WORDS
 from visits import MINUTES, after, faults, photograph, ready, visitor
 
-CELLS = "() => document.querySelector('.page-of-text text-paper').cells.map(({ text }) => text)"
-TEXT = "() => document.querySelector('.page-of-text text-paper').text()"
-SYMBOL = ".page-of-text [role=option]"
+SYMBOLS = "() => document.querySelector('writing-desk').sheet.symbols.map(({ text }) => text)"
+SYMBOL = "section [role=option]"
 STOP = """() => {
   [...document.querySelectorAll('button')].find((each) => each.textContent === 'Stop').click();
   return true;
 }"""
-CHOSEN = "() => document.querySelector('.page-of-text text-paper').at"
+CHOSEN = "() => document.querySelector('writing-desk').sheet.at"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def write(page, words="Write"):
 
 def test_it_writes_what_the_command_writes_and_offers_it_as_a_file(words, folder, enter):
     page = enter(f"/write/{words}#length=80&temperature=0.9&top_k=5&seed=7")
-    page.get_by_label("Begin with").fill("to be")
+    page.get_by_label("Prompt").fill("to be")
     text = write(page)
     (wanted,) = open_run(folder / words).generate("to be", length=80, temperature=0.9, top_k=5, seed=7).values["texts"]
     assert text == "to be" + wanted
@@ -92,45 +91,64 @@ def test_every_symbol_says_its_probability_and_colours_can_be_left_out(words, en
     labels = page.locator(SYMBOL).evaluate_all("all => all.map((each) => each.getAttribute('aria-label'))")
     assert len(labels) == 60
     assert all(re.search(r": (below )?[\d.]+ %, .* bits, drawn at ", label) for label in labels)
-    ground = "() => getComputedStyle(document.querySelector('.cell:not(.shade-0)')).backgroundColor"
+    ground = f"() => getComputedStyle(document.querySelector('{SYMBOL}:not(.b0)')).backgroundColor"
     coloured = page.evaluate(ground)
-    page.get_by_text("Plain", exact=True).click()
+    page.get_by_label("Coloured").uncheck()
     assert page.evaluate(ground) != coloured
-    assert page.locator(".page-of-text .shades").is_hidden()
+    assert page.locator("section > .scale").is_hidden()
 
 
 def test_a_text_can_be_stopped(words, enter):
     page = enter(f"/write/{words}#length=5000&temperature=1")
     page.get_by_role("button", name="Write").first.click()
-    page.wait_for_function(f"() => ({CELLS})().length > 20 && ({STOP})()", polling=20)
-    count = len(page.evaluate(CELLS))
+    page.wait_for_function(f"() => ({SYMBOLS})().length > 20 && ({STOP})()", polling=20)
+    count = len(page.evaluate(SYMBOLS))
     page.wait_for_timeout(500)
-    assert len(page.evaluate(CELLS)) == count < 5000
+    assert len(page.evaluate(SYMBOLS)) == count < 5000
     assert page.get_by_role("button", name="Write").first.is_enabled()
 
 
 def test_a_symbol_is_where_the_text_can_go_elsewhere(words, enter):
     page = enter(f"/write/{words}#length=40&temperature=0.5")
-    page.get_by_label("Begin with").fill("to be")
+    page.get_by_label("Prompt").fill("to be")
     write(page)
-    before = page.evaluate(CELLS)
-    after(page, "next", lambda: page.locator(SYMBOL).nth(10).click())
+    before = page.evaluate(SYMBOLS)
+    after(page, "pondered", lambda: page.locator(SYMBOL).nth(10).click())
     assert page.get_by_text("In place of").count() == 1
     assert page.locator(".next .same").count() == 1
     choice = page.locator(".next button:not(.same):not(:disabled)").first
     picked = choice.locator("b").text_content()
-    after(page, "next", choice.click)
-    now = page.evaluate(CELLS)
+    after(page, "pondered", choice.click)
+    now = page.evaluate(SYMBOLS)
     assert now[:10] == before[:10]
     assert len(now) == 11
     assert now[10] != before[10]
     assert picked == {" ": "space", "\n": "line end"}.get(now[10], now[10])
     assert page.get_by_text("At the end of the text").count() == 1
-    text = write(page, "Let it go on from here")
+    text = write(page, "Go on from here")
     assert text.startswith("to be" + "".join(now))
-    assert len(page.evaluate(CELLS)) == 51
-    assert page.locator(".cell.picked").count() == 1
+    assert len(page.evaluate(SYMBOLS)) == 51
+    assert page.locator(".picked").count() == 1
     assert page.get_by_label("Seed").input_value() == "1"
+
+
+def test_back_undoes_a_branch_since_the_address_keeps_prompt_and_settings(words, enter):
+    page = enter(f"/write/{words}#prompt=to+be&length=30")
+    text = write(page)
+    after(page, "pondered", lambda: page.locator(SYMBOL).nth(5).click())
+    after(page, "pondered", page.locator(".next button:not(.same):not(:disabled)").first.click)
+    led = page.get_by_label("Prompt").input_value()
+    assert (led[:10], led[10] != text[10]) == (text[:10], True)
+    assert after(page, "written", page.go_back)["text"] == text
+    page.evaluate("() => { location.hash = 'main'; }")  # as the link to the page does
+    assert page.get_by_label("Prompt").input_value() == "to be"
+
+
+def test_another_text_is_that_of_the_next_seed(words, folder, enter):
+    page = enter(f"/write/{words}#length=30&temperature=1&seed=4")
+    text = write(page, "Another")
+    assert page.get_by_label("Seed").input_value() == "5"
+    assert [text] == open_run(folder / words).generate("", length=30, temperature=1.0, seed=5).values["texts"]
 
 
 def test_keys_walk_through_the_text_and_pick(words, enter):
@@ -148,17 +166,16 @@ def test_keys_walk_through_the_text_and_pick(words, enter):
     assert page.evaluate(CHOSEN) < below
     page.keyboard.press("End")
     assert page.evaluate(CHOSEN) == 149
-    after(page, "next", lambda: page.keyboard.press("Enter"))
+    after(page, "pondered", lambda: page.keyboard.press("Enter"))
     assert page.get_by_text("In place of").count() == 1
-    assert page.locator("output.says").first.text_content()
+    assert page.locator(".readout").first.text_content()
 
 
 def test_a_text_of_ones_own_is_coloured_beside_its_baselines(words, folder, enter, tmp_path):
     page = enter(f"/write/{words}")
     text = "to be, or not to dream"
-    page.get_by_label("A text", exact=True).fill(text)
-    after(page, "surprise", page.get_by_role("button", name="Colour it").click)
-    labels = page.locator("surprise-map [role=option]").evaluate_all("all => all.map((each) => each.title)")
+    after(page, "scored", lambda: page.get_by_label("A text of your own").fill(text))
+    labels = page.locator("surprise-panel [role=option]").evaluate_all("all => all.map((each) => each.title)")
     (tmp_path / "text.txt").write_text(text)
     bits = open_run(folder / words).score(tmp_path / "text.txt", out=tmp_path / "page.html").values["bits"]
     assert "not scored" in labels[0]
@@ -166,17 +183,16 @@ def test_a_text_of_ones_own_is_coloured_beside_its_baselines(words, folder, ente
     assert said == pytest.approx(bits, abs=0.0051)
     page.get_by_role("button", name="Set beside counting and xz").click()
     page.get_by_role("row", name=re.compile("xz bits per character")).wait_for()
-    assert page.locator("surprise-map tbody tr").count() == 7
+    assert page.locator("surprise-panel tbody tr").count() == 7
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_a_page_that_is_written(scheme, words, enter):
     page = enter(f"/write/{words}#length=300&temperature=1", color_scheme=scheme, bypass_csp=True)
-    page.get_by_label("Begin with").fill("to be, ")
+    page.get_by_label("Prompt").fill("to be, ")
     write(page)
-    page.get_by_role("button", name="Take what it wrote").click()
-    after(page, "surprise", page.get_by_role("button", name="Colour it").click)
-    after(page, "next", lambda: page.locator(SYMBOL).nth(40).click())
+    after(page, "scored", page.get_by_role("button", name="Take what was written").click)
+    after(page, "pondered", lambda: page.locator(SYMBOL).nth(40).click())
     assert faults(page) == ""
 
 

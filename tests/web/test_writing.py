@@ -4,6 +4,7 @@ Skipped, visibly, where there is no Chromium, no Playwright or no ONNX Runtime W
 """
 
 import re
+from dataclasses import asdict
 from importlib.util import find_spec
 from itertools import count
 
@@ -93,18 +94,20 @@ def runs(pages):
 
 
 DESK = "document.querySelector('writing-desk')"
-WRITE = f"""async ([prompt, settings, most]) => {{
-  const {{ backEnd }} = {DESK}, found = [];
-  const begun = await backEnd.start(prompt);
-  while (found.length < most) found.push(...await backEnd.next(settings, most - found.length));
-  return {{ ...begun, pieces: found, text: found.map((piece) => piece.text).join("") }};
+SYMBOL = "section [role=option]"
+WRITE = f"""async ([prompt, settings]) => {{
+  const {{ backEnd }} = {DESK}, found = {{}}, pieces = [], {{ signal }} = new AbortController();
+  const heard = ({{ symbols, ...begun }}) => symbols ? pieces.push(...symbols) : Object.assign(found, begun);
+  await backEnd.write(prompt, settings, heard, signal);
+  return {{ ...found, pieces, text: pieces.map((piece) => piece.text).join("") }};
 }}"""
-SCORE = f"text => {DESK}.backEnd.score(text)"
-PLAIN = {"temperature": 1, "topK": 0, "topP": 1, "minP": 0, "seed": 0}
+LIKELY = f"([text, settings]) => {DESK}.backEnd.likely(text, settings)"
+SCORE = f"text => {DESK}.backEnd.score(text, () => {{}})"
+PLAIN = {"temperature": 1, "top_k": None, "top_p": 1, "min_p": 0, "seed": 0}
 
 
 def written(page, prompt, most, **settings):
-    return page.evaluate(WRITE, [prompt, {**PLAIN, **settings}, most])
+    return page.evaluate(WRITE, [prompt, {**PLAIN, **settings, "length": most}])
 
 
 def shown(page):
@@ -124,9 +127,10 @@ def test_the_browser_finds_a_text_as_surprising_as_python_does(name, opened, run
     print(f"{name}: probabilities differ by {gap:.1e}")
     assert gap <= 1e-4
     figures = {figure.name: figure.value for figure in wanted.figures}
-    assert sum(bits) / found["characters"] == pytest.approx(figures["bits_per_character"], rel=1e-5)
+    assert {each["name"]: each["value"] for each in found["figures"]} == pytest.approx(figures, rel=1e-5)
     tokenizer = runs[name].voice.tokenizer
-    assert found["unknown"] == list(tokenizer.encode(TEXT[:300] + "caf\u00e9")[1:]).count(tokenizer.unknown)
+    unknown = list(tokenizer.encode(TEXT[:300] + "caf\u00e9")[1:]).count(tokenizer.unknown)
+    assert found["note"] == (f"{unknown} symbols are not in the vocabulary, and scored as <unk>." if unknown else "")
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -157,7 +161,7 @@ CHOICES = (
 @pytest.mark.parametrize("name", ["letters", "words"])
 def test_symbols_are_drawn_as_python_draws_them(name, how, opened, runs):
     model, tokenizer = runs[name].model, runs[name].voice.tokenizer
-    settings = {"temperature": how.temperature, "topK": how.top_k or 0, "topP": how.top_p, "minP": how.min_p, "seed": 7}
+    settings = {**asdict(how), "seed": 7}
     found = written(opened(name), "to be", 40, **settings)
     ids, state, uniform = tokenizer.encode("to be").tolist(), None, mulberry(7)
     with torch.no_grad():
@@ -199,21 +203,34 @@ def test_what_is_unknown_becomes_what_the_command_takes(name, opened, runs):
 
 
 def test_the_most_probable_symbols_are_named(opened, runs):
-    found = written(opened(), "the s", 1)["likely"]
+    found = opened().evaluate(LIKELY, ["the s", {**PLAIN, "top_k": 3}])
     tokenizer = runs["letters"].voice.tokenizer
     with torch.no_grad():
         chances = runs["letters"].model(torch.from_numpy(tokenizer.encode("the s").astype("int64"))[None])[0][0, -1]
     wanted = chances.double().softmax(-1)
-    order = [i for i in wanted.argsort(descending=True).tolist() if i != tokenizer.unknown][:12]
+    order = [i for i in wanted.argsort(descending=True).tolist() if i != tokenizer.unknown][:24]
     assert [each["symbol"] for each in found] == [tokenizer.symbols[i] for i in order]
     np.testing.assert_allclose([each["probability"] for each in found], wanted[order], atol=1e-4)
+    assert [each["chance"] > 0 for each in found] == [True] * 3 + [False] * 21
+
+
+def test_what_is_listed_in_the_place_of_a_symbol_has_the_chances_that_it_was_drawn_with(opened):
+    """Also where there is no prompt: the end of a line stands before the text, and is read, though not shown."""
+    page = opened(words="length=30&temperature=0.6&top_k=4")
+    text, bits, chance = page.evaluate(
+        f"() => (({{ text, bits, chance }}) => [text, bits, chance])({DESK}.sheet.symbols[7])"
+    )
+    detail = after(page, "pondered", page.locator(SYMBOL).nth(7).click)
+    (same,) = [each for each in detail["likely"] if each["text"] == text]
+    assert (same["probability"], same["chance"]) == pytest.approx((2**-bits, chance), abs=1e-6)
+    assert page.locator(".next .same b").count() == 1
 
 
 def test_a_page_writes_when_it_opens_and_its_address_keeps_all_of_it(opened):
-    page = opened(words="prompt=to+be&temperature=0.5&seed=3&length=90&topK=5")
+    page = opened(words="prompt=to+be&temperature=0.5&seed=3&length=90&top_k=5")
     first = shown(page)
     assert len(first) == 90
-    assert page.locator("symbol-sheet .given").first.text_content() == "to be"
+    assert page.locator(".text .given").first.text_content() == "to be"
     page.wait_for_timeout(400)
     words = page.evaluate("() => location.hash")
     assert shown(opened(words=words)) == first
@@ -223,17 +240,17 @@ def test_a_page_writes_when_it_opens_and_its_address_keeps_all_of_it(opened):
     assert "seed=4" in page.evaluate("() => location.hash")
 
 
-NONSENSE = "#temperature=hot&length=-3&seed=1e99", "#topP=0&topK=x", "#%%%", "#length=&minP=NaN"
+NONSENSE = "#temperature=hot&length=-3&seed=1e99", "#top_p=0&top_k=x", "#%%%", "#length=&min_p=NaN"
 
 
 def test_an_address_that_makes_no_sense_is_a_page_still(opened):
     page = opened()
     for words in NONSENSE:
         page.evaluate(f"words => {DESK}.read(words)", words)
-        settings = page.evaluate(f"() => {DESK}.settings")
+        settings = page.evaluate(f"() => {DESK}.settings.values")
         assert 0 <= settings["temperature"] <= 2
         assert 1 <= settings["length"] <= 20_000
-        assert 0.05 <= settings["topP"] <= 1
+        assert 0.05 <= settings["top_p"] <= 1
 
 
 def test_a_dial_writes_the_text_anew(opened):
@@ -250,14 +267,16 @@ def test_a_dial_writes_the_text_anew(opened):
 def test_a_press_on_a_symbol_shows_what_else_was_likely_and_one_of_them_goes_on(opened):
     page = opened(words="prompt=to+be&length=60")
     text = shown(page)
-    symbol = page.locator("symbol-sheet span").nth(11)  # the first is the prompt
+    symbol = page.locator(SYMBOL).nth(10)
     detail = after(page, "pondered", symbol.click)
     assert detail["before"] == "to be" + text[:10]
-    followers = page.locator(".followers button")
+    followers = page.locator(".next button")
     taken = detail["likely"][1]["text"]
     after(page, "written", followers.nth(1).click)
     assert page.get_by_label("Prompt").input_value() == "to be" + text[:10] + taken
-    assert len(shown(page)) == 60
+    assert shown(page).startswith(text[:10] + taken)
+    assert len(shown(page)) == 11 + 60
+    assert page.locator(".picked").text_content() == taken
     after(page, "written", page.go_back)
     assert page.get_by_label("Prompt").input_value() == "to be"
     assert shown(page) == text
@@ -266,7 +285,7 @@ def test_a_press_on_a_symbol_shows_what_else_was_likely_and_one_of_them_goes_on(
 def test_the_keys_walk_the_text_and_branch_from_it(opened):
     page = opened(words="prompt=to+be&length=300")
     text = shown(page)
-    page.locator("symbol-sheet").first.focus()
+    page.get_by_role("listbox").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
         page.keyboard.press(key)
     assert page.evaluate(f"() => {DESK}.sheet.at") == 1
@@ -286,8 +305,11 @@ def test_the_keys_walk_the_text_and_branch_from_it(opened):
 
 def test_every_symbol_tells_its_chance_in_words(opened):
     page = opened()
-    page.locator("symbol-sheet span").nth(3).hover()
-    assert "% by the model, drawn from" in page.locator(".readout").first.text_content()
+    symbol = page.locator(SYMBOL).nth(3)
+    symbol.hover()
+    told = page.locator(".readout").first.text_content()
+    assert re.search(r": (below )?[\d.]+ %, [\d.]+ bits, drawn at ", told)
+    assert symbol.get_attribute("aria-label") == told
 
 
 def test_a_long_text_can_be_stopped(opened):
@@ -312,7 +334,7 @@ def test_what_was_written_is_saved(opened, tmp_path):
 
 def test_without_colours_the_text_is_plain(opened):
     page = opened(words="colours=no")
-    grounds = """() => new Set(Array.from(document.querySelectorAll("symbol-sheet span"),
+    grounds = """() => new Set(Array.from(document.querySelectorAll("section [role=option]"),
       (span) => getComputedStyle(span).backgroundColor)).size"""
     assert page.evaluate(grounds) == 1
     page.get_by_role("checkbox", name="Coloured").set_checked(True)
@@ -322,25 +344,34 @@ def test_without_colours_the_text_is_plain(opened):
 def test_a_pasted_text_is_a_heat_map(opened):
     page = opened()
     detail = after(page, "scored", lambda: page.get_by_label("A text of your own").fill("to be xylophones"))
-    assert "bits per character" in page.locator("surprise-panel .note").first.text_content()
+    figures = page.locator("surprise-panel tbody")
+    assert figures.get_by_role("row", name="bits per character").count() == 1
     costly = max(detail["symbols"][1:], key=lambda symbol: symbol["bits"])
-    classes = page.locator("surprise-panel symbol-sheet span").evaluate_all("all => all.map((each) => each.className)")
+    classes = page.locator("surprise-panel [role=option]").evaluate_all("all => all.map((each) => each.className)")
     assert len(classes) == 16
-    assert classes[0] == "given"
+    assert classes[0] == "b0"
     assert classes[detail["symbols"].index(costly)] == "b7"
     detail = after(page, "scored", lambda: page.get_by_role("button", name="Take what was written").click())
     assert len(detail["symbols"]) == 600
 
 
+def test_a_character_of_several_bytes_is_one_symbol_that_costs_what_they_cost(opened):
+    page = opened("bytes")
+    detail = after(page, "scored", lambda: page.get_by_label("A text of your own").fill("to \N{EURO SIGN} be"))
+    told = page.locator("surprise-panel [role=option]").evaluate_all("all => all.map((each) => each.title)")
+    assert len(told) == len("to \N{EURO SIGN} be")
+    assert f"{sum(symbol['bits'] for symbol in detail['symbols'][3:6]):.2f} bits" in told[3]
+
+
 def test_text_goes_in_as_text(opened):
     page = opened(words="prompt=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E&length=5")
-    assert page.locator("symbol-sheet img").count() == 0
+    assert page.locator(".text img").count() == 0
 
 
 def test_axe_finds_nothing_in_light_and_dark_and_nothing_is_cut_off_at_twice_the_size(unfold, pages):
     page = unfold(pages["letters"], bypass_csp=True)
     after(page, "scored", lambda: page.get_by_role("button", name="Take what was written").click())
-    after(page, "pondered", page.locator("symbol-sheet span").nth(9).click)
+    after(page, "pondered", page.locator(SYMBOL).nth(9).click)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         photograph(page, f"writing-{scheme}")

@@ -30,8 +30,8 @@ from reverie.web import fetch
 WEB = Path(fetch.__file__).parent
 MODULES = (  # each knows those before it
     "mathematics.js", "pixels.js", "elements.js", "back_end.js", "crew.js", "place.js", "map.js", "map_bar.js",
-    "code.js", "gif.js", "path.js", "drawing.js", "explorer.js", "sheet.js", "pairs.js", "vocabulary.js",
-    "sampling.js", "speaker.js", "symbols.js", "surprise.js", "write.js", "main.js",
+    "code.js", "gif.js", "path.js", "pen.js", "drawing.js", "explorer.js", "sheet.js", "pairs.js", "vocabulary.js",
+    "sampling.js", "speaker.js", "symbols.js", "settings.js", "next.js", "surprise.js", "write.js", "main.js",
 )  # fmt: skip
 RUNTIME = {"runtime.js": "ort.wasm.bundle.min.mjs", "runtime.wasm": "ort-wasm-simd-threaded.wasm"}
 POLICY = "default-src 'none'; script-src '{script}' blob: 'wasm-unsafe-eval'; style-src '{style}'; img-src data: blob:"

@@ -28,7 +28,7 @@ from reverie.studio.game import LAWS, Arena
 from reverie.studio.guard import Door, Guard, same
 from reverie.studio.shelf import Shelf, plainly
 from reverie.studio.trainer import Trainer
-from reverie.studio.writing import Writer, lines, shades
+from reverie.studio.writing import Writer, lines
 from reverie.web import fetch
 
 WEB = Path(fetch.__file__).parent
@@ -146,7 +146,7 @@ async def web_file(studio: Studio, request: Request) -> Response:  # noqa: ARG00
     """A module, a style or a drawing of the package."""
     name = request.path_params["path"]
     if name == "colours.css":
-        return Response(colours() + shades(), media_type="text/css")
+        return Response(colours(), media_type="text/css")
     if name not in web_files():
         raise HTTPException(404, "There is no such file.")
     path = web_files()[name]

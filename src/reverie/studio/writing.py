@@ -15,7 +15,7 @@ from typing import Any
 from reverie import text_actions
 from reverie.data.prompts import encode_prompt
 from reverie.errors import ReverieError, UsageError
-from reverie.report import reading, table
+from reverie.report import table
 from reverie.runs import Run
 from reverie.studio.desk import Desk
 from reverie.text.generation import read, without
@@ -58,10 +58,7 @@ class Writer:
             "symbols": self.voice.tokenizer.kind,
             "vocabulary": len(self.voice.tokenizer),
             "beginning": self.voice.tokenizer.decode(text_actions.start_of(self.voice.tokenizer)),
-            "edges": reading.EDGES,
             "most": MOST,
-            "longest": LONGEST,
-            "read": READ,
         }
 
     def begin(self, wish: Mapping[str, Any]) -> Speech:
@@ -135,15 +132,6 @@ class Writer:
         return {
             "figures": [{**row, "words": table.amount(row), "remark": table.words(row["protocol"])} for row in rows]
         }
-
-
-def shades() -> str:
-    """The colours of probabilities and surprises, classes ``shade-0`` to ``shade-7``, from the paper to the accent."""
-    inks = ("var(--ink)" if tint < 1 else "var(--paper)" for tint in reading.TINTS)
-    return "".join(
-        f".shade-{i} {{ background: color-mix(in srgb, var(--accent) {100 * tint:g}%, var(--paper)); color: {ink}; }}\n"
-        for i, (tint, ink) in enumerate(zip(reading.TINTS, inks, strict=True))
-    )
 
 
 async def lines(pen: Desk[Writer], speech: Speech) -> AsyncIterator[bytes]:

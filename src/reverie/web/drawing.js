@@ -1,32 +1,30 @@
 // Drawing: an image of one's own, drawn, dropped, pasted or picked; its reconstruction, and where it lands.
 import { button, labelled, Latest, make } from "./elements.js";
 import { bare, show, values } from "./pixels.js";
+import "./pen.js";
 
 const SIDE = 280;
 
 export class DrawingPanel extends HTMLElement {
   /** ``landed`` hears the code of what was drawn, or null. */
   begin({ about, place, backEnd, landed, say, examples, exampleLabels }) {
-    Object.assign(this, { about, place, backEnd, landed, say, exampleLabels, pen: null, down: false, at: [SIDE / 2, SIDE / 2] });
+    Object.assign(this, { about, place, backEnd, landed, exampleLabels });
     const [channels, height, width] = about.shape, high = Math.round((SIDE * height) / width);
-    this.canvas = make("canvas", {
-      className: "picture paper", width: SIDE, height: high, tabIndex: 0, role: "application",
-      "aria-roledescription": "drawing", "aria-describedby": "drawing-help",
-      "aria-label": "Draw here: arrow keys move the pen, space puts it down or lifts it",
-      onpointerdown: (event) => this.press(event), onpointermove: (event) => this.move(event),
-      onpointerup: () => this.lift(), onpointercancel: () => this.lift(), onkeydown: (event) => this.key(event),
-    });
+    this.colour = make("input", { type: "color", value: "#ffffff" });
+    this.sheet = make("drawing-sheet");
+    this.sheet.begin({ label: "Draw here", help: "drawing-help", width: SIDE, height: high, line: SIDE / 12, step: SIDE / width, say,
+      ink: () => (channels > 1 ? this.colour.value : "#fff"), drawn: () => this.changed() });
+    this.canvas = this.sheet.canvas;
     this.answer = make("canvas", { className: "picture", width: SIDE, height: high, role: "img", "aria-label": "Its reconstruction" });
     this.words = make("p", { className: "note", "aria-live": "polite" }, " ");
-    this.colour = make("input", { type: "color", value: "#ffffff" });
     this.file = make("input", { type: "file", accept: "image/*", className: "hidden", tabIndex: -1, "aria-label": "A picture file",
       onchange: () => this.read(this.file.files[0]) });
-    const row = make("div", { className: "row" }, button("Clear", () => this.clear()), button("Invert", () => this.invert()),
+    const row = make("div", { className: "row" }, button("Clear", () => this.clear()), button("Invert", () => this.sheet.invert()),
       button("Open a picture", () => this.file.click()), this.file, channels > 1 ? labelled("Ink", this.colour) : "");
-    const figure = (canvas, words) => make("figure", {}, canvas, make("figcaption", {}, words));
+    const figure = (picture, words) => make("figure", {}, picture, make("figcaption", {}, words));
     this.append(make("h2", {}, "Your own picture"),
       make("p", { className: "note", id: "drawing-help" }, "Draw on the left, or drop or paste a picture anywhere. With keys: arrows and space."),
-      make("div", { className: "twins" }, this.sheet = figure(this.canvas, "drawn"), figure(this.answer, "reconstructed")),
+      make("div", { className: "twins" }, this.drawn = figure(this.sheet, "drawn"), figure(this.answer, "reconstructed")),
       this.words, row, this.album(examples));
     this.encoding = new Latest(() => this.reconstruct());
     document.addEventListener("dragover", (event) => event.preventDefault());
@@ -36,76 +34,13 @@ export class DrawingPanel extends HTMLElement {
     this.clear();
   }
 
-  // The pen
-
-  where(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * this.canvas.height];
-  }
-
-  press(event) {
-    this.canvas.setPointerCapture(event.pointerId);
-    this.pen = this.where(event);
-    this.stroke(this.pen);
-  }
-
-  move(event) {
-    if (this.pen) this.stroke(this.where(event));
-  }
-
-  lift() {
-    this.pen = null;
-  }
-
-  key(event) {
-    const step = SIDE / this.about.shape[2] * (event.shiftKey ? 3 : 1);
-    const ways = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
-    if (event.key === " ") {
-      this.down = !this.down;
-      this.pen = this.down ? this.at : null;
-      if (this.down) this.stroke(this.at);
-      this.say(this.down ? "Pen down" : "Pen up");
-    } else if (ways[event.key]) {
-      const [x, y] = this.at.map((value, i) => value + ways[event.key][i]);
-      this.at = [Math.max(0, Math.min(SIDE, x)), Math.max(0, Math.min(this.canvas.height, y))];
-      if (this.down) this.stroke(this.at);
-      this.say(`Pen at ${Math.round((100 * this.at[0]) / SIDE)}, ${Math.round((100 * this.at[1]) / this.canvas.height)} percent`);
-    } else return;
-    event.preventDefault();
-  }
-
-  stroke(to) {
-    const context = this.canvas.getContext("2d");
-    const ink = this.about.shape[0] > 1 ? this.colour.value : "#fff";
-    Object.assign(context, { strokeStyle: ink, lineWidth: SIDE / 12, lineCap: "round", lineJoin: "round" });
-    context.beginPath();
-    context.moveTo(...(this.pen ?? to));
-    context.lineTo(to[0] + 0.01, to[1]);
-    context.stroke();
-    this.pen = to;
-    this.changed();
-  }
-
-  // Whole pictures
-
   clear() {
-    const context = this.canvas.getContext("2d");
-    context.fillStyle = "#000";
-    context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    Object.assign(this, { inked: false, down: false, pen: null });
-    this.sheet.className = "empty";
+    this.sheet.clear();
+    this.inked = false;
+    this.drawn.className = "empty";
     this.answer.getContext("2d").clearRect(0, 0, SIDE, SIDE);
     this.words.textContent = "\u00a0";
     this.landed(null);
-  }
-
-  invert() {
-    const context = this.canvas.getContext("2d");
-    context.globalCompositeOperation = "difference";
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    context.globalCompositeOperation = "source-over";
-    this.changed();
   }
 
   async read(file) {
@@ -140,7 +75,7 @@ export class DrawingPanel extends HTMLElement {
 
   changed(exact = null) {
     Object.assign(this, { inked: true, exact });
-    this.sheet.className = "";
+    this.drawn.className = "";
     this.encoding.ask();
   }
 

@@ -34,6 +34,16 @@ export function choice(legend, options, value, chosen) {
   return group;
 }
 
+/** A place for what went wrong, or what was done. */
+export function telling() {
+  const place = make("p", { className: "telling", role: "status" });
+  place.say = (words, bad = false) => {
+    place.textContent = words;
+    place.classList.toggle("bad", bad);
+  };
+  return place;
+}
+
 /** Let the browser answer the pointer and paint; timers would cost it 4 ms each time. */
 export function breath() {
   return globalThis.scheduler?.yield?.() ?? new Promise((done) => setTimeout(done));

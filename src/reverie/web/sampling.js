@@ -15,11 +15,11 @@ export function softmax(logits) {
 }
 
 /** Logits after temperature, top-k, top-p and min-p: their softmax is what is drawn from. */
-export function logOdds(logits, { temperature, topK, topP, minP }) {
+export function logOdds(logits, { temperature, top_k, top_p, min_p }) {
   let odds = tempered(logits, temperature);
-  if (topK) odds = likeliest(odds, topK);
-  if (topP < 1) odds = nucleus(odds, topP);
-  return minP ? floored(odds, minP) : odds;
+  if (top_k) odds = likeliest(odds, top_k);
+  if (top_p < 1) odds = nucleus(odds, top_p);
+  return min_p ? floored(odds, min_p) : odds;
 }
 
 /** (l - max) / T; at T = 0 the likeliest alone stays, of several the first. */

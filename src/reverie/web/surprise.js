@@ -1,13 +1,13 @@
-// A text of one's own, coloured by how much each symbol surprises the model.
-import { button, labelled, Latest, make } from "./elements.js";
-import { legend, percent, visible } from "./symbols.js";
+// A text of one's own, coloured by how much each of its symbols surprises the model, with its figures.
+import { button, labelled, Latest, make, telling } from "./elements.js";
+import { legend } from "./symbols.js";
 
 const PAUSE = 300; // milliseconds that the keys rest before a text is scored
 
 export class SurprisePanel extends HTMLElement {
   /** ``written`` gives the text that the model wrote. */
   begin(backEnd, written) {
-    Object.assign(this, { backEnd, wanted: "" });
+    Object.assign(this, { backEnd, rows: [], ending: new AbortController(), scoring: new Latest((text) => this.score(text)) });
     this.area = make("textarea", { rows: 4, spellcheck: false, placeholder: "Paste a text", oninput: () => {
       clearTimeout(this.resting);
       this.resting = setTimeout(() => this.ask(), PAUSE);
@@ -16,53 +16,71 @@ export class SurprisePanel extends HTMLElement {
       this.area.value = written();
       this.ask();
     });
-    this.words = make("p", { className: "note", role: "status" }, "\u00a0");
-    this.readout = make("p", { className: "readout", "aria-live": "polite" }, "\u00a0");
+    this.more = button("Set beside counting and xz", () => this.beside(), { disabled: true });
+    this.telling = telling();
     this.sheet = make("symbol-sheet");
-    this.result = make("div", { hidden: true }, this.sheet, this.readout, legend(),
-      make("p", { id: "surprise-help", className: "note" }, "Point at a symbol, or walk with the arrow keys, to read its bits."));
-    this.append(make("h2", {}, "How a text surprises the model"), labelled("A text of your own", this.area, "stacked"),
-      make("div", { className: "row" }, take), this.words, this.result);
-    this.sheet.begin({ label: "The text by its surprise", help: "surprise-help", pointed: (symbol) => this.tell(symbol) });
-    this.scoring = new Latest((text) => this.score(text));
+    this.sheet.begin({ label: "The text by its surprise", empty: "" });
+    this.figures = make("div");
+    this.result = make("div", { hidden: true }, this.sheet, legend(true), this.figures);
+    this.append(make("h2", {}, "How a text surprises the model"), make("p", { className: "note" },
+      "Bits that each symbol costs, given all before it: 1 bit is a coin, 0 is certain. ", make("code", {}, "reverie score"), " writes the same into a page."),
+    labelled("A text of your own", this.area, "stacked"), make("div", { className: "row" }, take, backEnd.beside ? this.more : ""), this.telling, this.result);
   }
 
   ask() {
-    this.wanted = this.area.value;
-    return this.scoring.ask(this.wanted);
-  }
-
-  tell({ text, bits }) {
-    const cost = bits === null ? "the first one, which is not scored" : `${bits.toFixed(2)} bits, ${percent(2 ** -bits)}`;
-    this.readout.textContent = `\u201c${visible(text)}\u201d: ${cost}.`;
+    this.ending.abort();
+    return this.scoring.ask(this.area.value);
   }
 
   async score(text) {
+    const { signal } = (this.ending = new AbortController());
     this.sheet.clear();
+    this.figures.replaceChildren();
     this.result.hidden = !text;
-    this.words.textContent = text ? "Reading \u2026" : "\u00a0";
-    if (!text) return;
+    this.more.disabled = true;
+    if (!text) return this.telling.say("");
+    await this.asking("It reads the text \u2026", signal, async () => {
+      const heard = (symbols) => { if (!signal.aborted) this.sheet.add(symbols); };
+      const { symbols, figures, protocol, note = "" } = await this.backEnd.score(text, heard, signal);
+      if (signal.aborted) return "";
+      Object.assign(this, { scored: text, rows: figures, protocol });
+      this.more.disabled = false;
+      this.table();
+      this.dispatchEvent(new CustomEvent("scored", { bubbles: true, detail: { symbols, figures } }));
+      return note;
+    });
+  }
+
+  beside() {
+    const { signal } = this.ending, text = this.scored;
+    this.more.disabled = true;
+    return this.asking("It counts the text that it was trained on, and compresses it \u2026", signal, async () => {
+      const found = await this.backEnd.beside(text);
+      if (signal.aborted) return "";
+      this.rows = [...this.rows, ...found];
+      this.table();
+      return "";
+    });
+  }
+
+  /** Work with a word meanwhile and one at its end; what is asked later has the last word. */
+  async asking(words, signal, work) {
+    this.telling.say(words);
     try {
-      const found = await this.backEnd.score(text, (symbols) => {
-        this.sheet.add(symbols);
-        return this.wanted === text;
-      });
-      if (found) this.sum(found);
+      const said = await work();
+      if (!signal.aborted) this.telling.say(said);
     } catch (error) {
-      this.words.textContent = error.message;
+      if (!signal.aborted) this.telling.say(error.message, true);
     }
   }
 
-  /** What the whole text costs: every symbol but the first. */
-  sum({ symbols, characters, unknown, left }) {
-    const scored = symbols.slice(1), bits = scored.reduce((total, symbol) => total + symbol.bits, 0);
-    if (!scored.length) return void (this.words.textContent = "The first symbol is not scored: give a longer text.");
-    const more = [
-      unknown ? `${unknown.toLocaleString("en")} symbols are not in the vocabulary, and scored as <unk>` : "",
-      left ? `${left.toLocaleString("en")} symbols more were not read` : "",
-    ].filter(Boolean).map((each) => ` ${each}.`).join("");
-    this.words.textContent = `${(bits / characters).toFixed(3)} bits per character, over ${scored.length.toLocaleString("en")} symbols.${more}`;
-    this.dispatchEvent(new CustomEvent("scored", { bubbles: true, detail: { bits, characters, symbols } }));
+  table() {
+    const remarked = this.rows.some(({ remark }) => remark), column = (words, className = "") => make("th", { scope: "col", className }, words);
+    const head = [column("Figure"), column("Value", "number"), column("Unit"), remarked ? column("Protocol") : ""];
+    const rows = this.rows.map(({ name, words, unit, remark = "" }) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")),
+      make("td", { className: "number" }, words), make("td", {}, unit), remarked ? make("td", { className: "note" }, remark) : ""));
+    this.figures.replaceChildren(make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Figures of the text" },
+      make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))), make("p", { className: "note" }, `Of the model: ${this.protocol}.`));
   }
 }
 

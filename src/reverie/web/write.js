@@ -1,222 +1,200 @@
-// Writing with a language model: a prompt, how symbols are chosen, the text as it comes, and ways to branch from it.
-import { button, labelled, Latest, make, pause } from "./elements.js";
+// Writing with a language model: it goes on with a prompt, shows how sure it was, and can be led elsewhere at any symbol.
+import { button, labelled, Latest, make, telling } from "./elements.js";
 import { offer } from "./pixels.js";
-import { legend, percent, visible } from "./symbols.js";
+import { legend } from "./symbols.js";
+import "./settings.js";
+import "./next.js";
 import "./surprise.js";
 
-const PATIENCE = 200; // milliseconds that the pen rests in a prompt before the text is written anew
+const PATIENCE = 200; // milliseconds that the pen rests in a prompt before it counts
 const KEPT_PROMPT = 2000; // characters of a prompt that an address has room for
-const DIALS = {
-  temperature: { words: "Temperature", value: 0.75, min: 0, max: 2, step: 0.05 },
-  topP: { words: "Top-p", value: 1, min: 0.05, max: 1, step: 0.05 },
-  minP: { words: "Min-p", value: 0, min: 0, max: 1, step: 0.01 },
-};
-const NUMBERS = {
-  topK: { words: "Top-k (0: all)", value: 0, min: 0, max: 999 },
-  length: { words: "Length", value: 600, min: 1, max: 20_000 },
-  seed: { words: "Seed", value: 0, min: 0, max: 999_999 },
-};
-const FIELDS = { ...DIALS, ...NUMBERS };
 
 export class WritingDesk extends HTMLElement {
+  /** What a back end does is said in speaker.js. */
   begin(about, backEnd) {
-    Object.assign(this, { about, backEnd, settings: {}, prompt: "", fields: {} });
-    this.read(location.hash);
+    Object.assign(this, { about, backEnd, ending: new AbortController(), doing: new Latest((work) => work()) });
     this.append(this.paper(), this.panel(), make("surprise-panel"));
-    this.querySelector("surprise-panel").begin(backEnd, () => this.text());
-    this.sheet.begin({ label: "The text", help: "sheet-help", pointed: (symbol, place) => this.tell(symbol, place),
-      chosen: (place) => this.look(place) });
-    this.writing = new Latest((wish) => this.work(wish));
+    this.querySelector("surprise-panel").begin(backEnd, () => this.sheet.text());
     addEventListener("popstate", () => {
+      if (!location.hash.includes("=")) return; // a place on the page, and no text
       this.read(location.hash);
-      this.show();
       this.write();
     });
-    this.show();
-    this.write();
+    this.read(location.hash);
+    if (backEnd.near) this.write();
+    else this.look();
   }
 
   // What stands where
 
   paper() {
-    this.area = make("textarea", { rows: 2, spellcheck: false, placeholder: "What the text begins with", oninput: () => {
-      this.prompt = this.area.value;
+    this.area = make("textarea", { rows: 2, spellcheck: false, placeholder: "Nothing: it begins on a new line.", oninput: () => {
       clearTimeout(this.resting);
-      this.resting = setTimeout(() => this.write(), PATIENCE);
+      this.resting = setTimeout(() => this.changed(), PATIENCE);
     } });
     this.sheet = make("symbol-sheet");
-    this.note = make("p", { className: "note", role: "status" }, "\u00a0");
-    this.readout = make("p", { className: "readout", "aria-live": "polite" }, "\u00a0");
-    this.stop = button("Stop", () => this.halt(), { disabled: true });
+    this.sheet.begin({ label: "The text", empty: "Its text comes here.", chosen: (symbol) => this.look(symbol) });
+    this.start = button("Write", () => this.write(), { className: "main" });
+    this.stop = button("Stop", () => this.ending.abort(), { disabled: true });
+    this.telling = telling();
     this.colours = make("input", { type: "checkbox", onchange: () => {
-      this.plain = !this.colours.checked;
-      this.show();
+      this.shade();
       this.keep();
     } });
-    return make("section", { "aria-label": "Text" }, labelled("Prompt", this.area, "stacked"), this.note,
-      make("div", { className: "row" }, button("Another", () => this.another(), { className: "main" }), this.stop,
-        button("Save text", () => this.save()), make("label", { className: "field" }, this.colours, make("span", {}, "Coloured"))),
-      this.sheet, this.readout, legend(),
-      make("p", { id: "sheet-help", className: "note" },
+    return make("section", { "aria-label": "Text" }, labelled("Prompt", this.area, "stacked"),
+      make("div", { className: "row" }, this.start, button("Another", () => this.another()), this.stop, button("Save text", () => this.save()),
+        make("label", { className: "field" }, this.colours, make("span", {}, "Coloured"))),
+      this.telling, this.sheet, legend(), make("p", { className: "note" },
         "Press a symbol, or walk with the arrow keys and press Enter, to see what else the model thought of there."));
   }
 
   panel() {
-    const dials = Object.entries(DIALS).map(([name, { words, min, max, step }]) => {
-      const output = make("output"), input = make("input", { type: "range", min, max, step, oninput: () => this.set(name, input.value) });
-      this.fields[name] = (value) => Object.assign(input, { value }) && (output.textContent = value.toFixed(2));
-      return make("label", {}, make("span", {}, words), input, output);
-    });
-    const numbers = Object.entries(NUMBERS).map(([name, { words, min, max }]) => {
-      const input = make("input", { type: "number", min, max, onchange: () => this.set(name, input.value) });
-      this.fields[name] = (value) => { input.value = value; };
-      return labelled(words, input);
-    });
-    this.followers = make("div", { className: "followers", role: "group", "aria-label": "Most probable symbols" });
-    this.where = make("p", { className: "note", role: "status" }, "\u00a0");
-    this.onward = button("Go on from here", () => this.branch(this.here), { disabled: true });
-    return make("aside", {}, make("h2", {}, "How symbols are chosen"), make("div", { className: "dials" }, ...dials),
-      make("div", { className: "row" }, ...numbers), make("h2", {}, "What may come next"), this.where, this.followers,
-      make("div", { className: "row" }, this.onward));
+    this.settings = make("writing-settings");
+    this.settings.begin({ most: this.backEnd.most, changed: () => this.changed() });
+    this.next = make("next-symbols");
+    this.next.begin({ picked: (symbol) => this.branch(symbol) });
+    return make("aside", { "aria-label": "Next symbols and settings" }, this.next, make("h2", {}, "How symbols are chosen"), this.settings);
   }
 
-  /** Settings into their fields. */
-  show() {
-    this.area.value = this.prompt;
-    this.colours.checked = !this.plain;
-    this.querySelector("section").classList.toggle("plain", this.plain);
-    for (const [name, put] of Object.entries(this.fields)) put(this.settings[name]);
+  shade() {
+    this.classList.toggle("plain", !this.colours.checked);
   }
 
-  set(name, value) {
-    this.settings[name] = within(FIELDS[name], value) ?? this.settings[name];
-    this.show();
-    this.write();
-  }
-
-  another() {
-    this.set("seed", (this.settings.seed + 1) % (FIELDS.seed.max + 1));
+  save() {
+    offer(new Blob([this.sheet.text()], { type: "text/plain" }), `${this.about.name}.txt`);
   }
 
   // Writing
 
-  /** Write anew from the prompt; what was being written ends. */
+  /** A model that is near writes anew whenever something is changed; another one waits to be told. */
+  changed() {
+    if (this.backEnd.near) this.write();
+    else this.keep();
+  }
+
+  another() {
+    this.settings.sow();
+    this.write();
+  }
+
+  /** Write from the prompt. */
   write() {
     this.keep();
-    return this.writing.ask({ write: true });
+    return this.turn(() => this.speak());
   }
 
-  halt() {
-    this.halted = true;
+  /** Turn to something newer: what is being written ends. */
+  turn(work) {
+    this.ending.abort();
+    return this.doing.ask(work);
   }
 
-  async work({ write, before }) {
+  /** The prompt, or all that ``stands`` on the sheet, and what the model goes on with. */
+  async speak(stands = false) {
+    const { signal } = (this.ending = new AbortController()), started = performance.now(), told = { count: 0, bits: 0, note: "", end: "" };
+    this.busy(true);
     try {
-      await (write ? this.speak() : this.ponder(before));
+      told.end = await this.backEnd.write(this.area.value, this.settings.values, (line) => this.hear(line, told, stands), signal);
     } catch (error) {
-      this.note.textContent = error.message;
+      if (!signal.aborted) return this.telling.say(error.message, true);
+    } finally {
+      this.busy(false);
     }
+    const milliseconds = performance.now() - started;
+    this.sum(told, milliseconds);
+    if (this.doing.next) return;
+    await this.ponder();
+    this.dispatchEvent(new CustomEvent("written", { bubbles: true, detail: { milliseconds, count: told.count, text: this.sheet.text() } }));
   }
 
-  /** The prompt, then symbols till the length is reached, or something newer is wanted. */
-  async speak() {
-    const { length } = this.settings, settings = { ...this.settings }, started = performance.now();
-    this.halted = false;
-    this.stop.disabled = false;
-    const { prompt, note, likely } = await this.backEnd.start(this.prompt);
-    this.note.textContent = note || "\u00a0";
-    this.sheet.clear(prompt);
-    this.given = prompt;
-    this.propose(likely, prompt, "After the prompt");
-    while (this.sheet.symbols.length < length && !this.halted) {
-      const pieces = await this.backEnd.next(settings, length - this.sheet.symbols.length);
-      if (!pieces.length) break;
-      this.sheet.add(pieces.map((piece) => ({ ...piece, bits: -Math.log2(piece.probability) })));
-      await pause();
-      if (this.writing.next) return;
+  hear({ prompt, note, symbols }, told, stands) {
+    if (!symbols) {
+      told.note = note;
+      if (!stands) this.sheet.clear(prompt);
+      return;
     }
-    this.stop.disabled = true;
-    const count = this.sheet.symbols.length, milliseconds = performance.now() - started;
-    this.readout.textContent = `${count.toLocaleString("en")} symbols in ${(milliseconds / 1000).toFixed(1)} s.`;
-    this.dispatchEvent(new CustomEvent("written", { bubbles: true, detail: { milliseconds, count } }));
+    const heard = symbols.map((symbol) => ({ ...symbol, bits: -Math.log2(symbol.probability) }));
+    this.sheet.add(heard);
+    told.count += heard.length;
+    for (const { bits } of heard) told.bits += bits;
   }
 
-  /** All that stands on the sheet. */
-  text() {
-    return this.given + this.sheet.before(this.sheet.symbols.length);
+  /** What was written, in a few words. */
+  sum({ count, bits, note, end }, milliseconds) {
+    const each = count ? `; the model itself gave them ${(bits / count).toFixed(2)} bits each` : "";
+    this.telling.say([`${count.toLocaleString("en")} symbols${each}. Written in ${(milliseconds / 1000).toFixed(1)} s.`, note, end].filter(Boolean).join("\n"));
   }
 
-  save() {
-    offer(new Blob([this.text()], { type: "text/plain" }), `${this.about.name}.txt`);
+  busy(on) {
+    if (!on && document.activeElement === this.stop) this.start.focus();
+    this.stop.disabled = !on;
+    if (on && !this.backEnd.near) this.telling.say("It writes \u2026");
   }
 
   // Branching
 
-  tell({ text, symbol, probability, chance }, place) {
-    const drawn = `drawn from ${percent(chance)}`;
-    this.readout.textContent = `\u201c${visible(text || symbol)}\u201d, symbol ${(place + 1).toLocaleString("en")}: ${percent(probability)} by the model, ${drawn}.`;
+  /** See what else could stand in the place of a symbol, or at the end. */
+  look(symbol = null) {
+    return this.turn(() => this.ponder(symbol));
   }
 
-  /** See what else could stand at a place of the text. */
-  look(place) {
-    this.halt();
-    return this.writing.ask({ before: this.given + this.sheet.before(place) });
+  /** The text that the model has read before a place: of an empty prompt it is the end of a line. */
+  before(place) {
+    return (this.sheet.given ? "" : this.backEnd.beginning) + this.sheet.text(place);
   }
 
-  async ponder(before) {
-    const { likely } = await this.backEnd.start(before);
-    this.stop.disabled = true;
-    this.propose(likely, before, `After \u201c\u2026${visible(before.slice(-12))}\u201d`);
-    this.onward.disabled = false;
-    this.dispatchEvent(new CustomEvent("pondered", { bubbles: true, detail: { before, likely } }));
+  async ponder(symbol = null) {
+    this.place = symbol?.place;
+    const before = this.before(this.place);
+    try {
+      const likely = await this.backEnd.likely(before, this.settings.values);
+      this.next.show(likely, symbol?.text ?? null);
+      this.dispatchEvent(new CustomEvent("pondered", { bubbles: true, detail: { before, likely } }));
+    } catch (error) {
+      this.telling.say(error.message, true);
+    }
   }
 
-  /** The most probable symbols as buttons: each goes on with itself. */
-  propose(likely, before, where) {
-    Object.assign(this, { here: before });
-    this.onward.disabled = true;
-    this.where.textContent = `${where}:`;
-    this.followers.replaceChildren(...likely.map(({ symbol, text, probability }) => make("button",
-      { type: "button", disabled: !text, onclick: () => this.branch(before + text) }, make("span", {}, visible(text || symbol)),
-      make("meter", { value: probability, "aria-hidden": "true" }), make("span", { className: "number" }, percent(probability)))));
-  }
-
-  /** Text up to a place becomes the prompt; going back undoes it. */
-  branch(prompt) {
-    this.prompt = prompt;
-    this.show();
-    history.pushState(null, "", this.address());
-    this.write();
+  /** The text goes on from the place that was looked at, with what a person picks or the model draws; Back undoes it. */
+  branch(picked) {
+    if (this.doing.busy) return;
+    this.record("replaceState");
+    const writes = !picked || this.backEnd.near;
+    this.sheet.cut(this.place);
+    if (picked) this.sheet.add([{ text: picked.text, bits: -Math.log2(picked.probability), picked: true }]);
+    this.area.value = this.before();
+    if (writes) this.settings.sow();
+    this.record("pushState");
+    this.turn(() => (writes ? this.speak(true) : this.ponder()));
   }
 
   // The address
 
   address() {
-    const words = new URLSearchParams(this.prompt.length > KEPT_PROMPT ? {} : { prompt: this.prompt });
-    for (const [name, value] of Object.entries(this.settings)) words.set(name, value);
-    if (this.plain) words.set("colours", "no");
+    const words = new URLSearchParams(this.area.value.length > KEPT_PROMPT ? {} : { prompt: this.area.value });
+    this.settings.write(words);
+    if (!this.colours.checked) words.set("colours", "no");
     return `#${words}`;
   }
 
   keep() {
     clearTimeout(this.later);
-    this.later = setTimeout(() => history.replaceState(null, "", this.address()), PATIENCE);
+    this.later = setTimeout(() => this.record("replaceState"), PATIENCE);
+  }
+
+  record(how) {
+    clearTimeout(this.later);
+    history[how]({ prompt: this.area.value }, "", this.address());
   }
 
   /** Take what an address says, as far as it makes sense. */
   read(hash) {
     const words = new URLSearchParams(hash.replace(/^#/, ""));
-    this.prompt = words.get("prompt") ?? "";
-    this.plain = words.get("colours") === "no";
-    for (const [name, field] of Object.entries(FIELDS)) this.settings[name] = within(field, words.get(name)) ?? field.value;
+    this.area.value = history.state?.prompt ?? words.get("prompt") ?? "";
+    this.colours.checked = words.get("colours") !== "no";
+    this.settings.read(words);
+    this.shade();
   }
-}
-
-/** A number in the range of its field; null where it is none. */
-function within({ min, max, step }, value) {
-  const found = Number(value);
-  if (value === null || value === "" || !Number.isFinite(found)) return null;
-  return Math.max(min, Math.min(max, step ? found : Math.round(found)));
 }
 
 customElements.define("writing-desk", WritingDesk);

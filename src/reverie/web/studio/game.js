@@ -1,9 +1,9 @@
 // Games of two networks: one to be played by hand, and how that of a run goes.
-import { make } from "../elements.js";
+import { make, telling } from "../elements.js";
 import { ask, follow, path } from "./ask.js";
 import { ServerBackEnd } from "./back_end.js";
 import { series } from "./curves.js";
-import { capital, telling } from "./words.js";
+import { capital } from "./words.js";
 import "../sheet.js";
 import "./duel.js";
 import "./film.js";

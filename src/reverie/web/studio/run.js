@@ -1,7 +1,7 @@
 // One run: how it goes, what it draws, what was measured, and what can be done with it.
-import { button, make } from "../elements.js";
+import { button, make, telling } from "../elements.js";
 import { ask, follow, path, send } from "./ask.js";
-import { badge, duration, figure, picture, telling } from "./words.js";
+import { badge, duration, figure, picture } from "./words.js";
 import "./curves.js";
 import "./film.js";
 

@@ -1,7 +1,7 @@
 // A game of points that is played by hand: choose where real points lie, step the critic or the generator, see who is pulled where.
-import { button, choice, labelled, make } from "../elements.js";
+import { button, choice, labelled, make, telling } from "../elements.js";
 import { ask, send } from "./ask.js";
-import { capital, figure, telling } from "./words.js";
+import { capital, figure } from "./words.js";
 import "./duel.js";
 import "./pad.js";
 import "./plane.js";

@@ -1,7 +1,7 @@
 // A training: a recipe, data, and a form made from the recipe's signature.
-import { button, labelled, make } from "../elements.js";
+import { button, labelled, make, telling } from "../elements.js";
 import { ask, bring, path, send } from "./ask.js";
-import { capital, telling } from "./words.js";
+import { capital } from "./words.js";
 
 const KINDS = { images: "Pictures", text: "Text", points: "Points in the plane" };
 const USES = {
@@ -92,7 +92,7 @@ export class TrainPage extends HTMLElement {
     this.fileWords = make("p", { className: "note" });
     this.pasted = make("textarea", { rows: 8, spellcheck: false, placeholder: "Paste a text here: the longer, the better. A novel has a million characters." });
     this.byPath = make("div", { className: "entry" }, make("label", { className: "field" }, this.pathWords, this.pathname));
-    this.byPaste = make("div", {}, make("label", { className: "above" }, "The text", this.pasted));
+    this.byPaste = make("div", {}, labelled("The text", this.pasted, "stacked"));
     this.byUpload = make("div", { className: "drop", ondragover: (event) => event.preventDefault(),
       ondrop: (event) => { event.preventDefault(); this.upload([...event.dataTransfer.files]); } },
       this.fileWords,

@@ -33,26 +33,6 @@ export function figure(value) {
   return value.toLocaleString("en", { maximumFractionDigits: digits }).replace("-", "\u2212");
 }
 
-/** A probability as one reads it. */
-export function percent(p) {
-  const share = 100 * p;
-  if (share < 0.01) return "below 0.01 %";
-  return `${share.toFixed(share >= 10 ? 0 : share >= 1 ? 1 : 2)} %`;
-}
-
-/** A symbol of a text as it can be seen. */
-export function visible(text) {
-  const named = { " ": "space", "\n": "line end", "\t": "tab", "\r": "return" };
-  return named[text] ?? text.replaceAll("\n", "\u21b5").replaceAll(" ", "\u2423");
-}
-
-/** Offer a text as a file. */
-export function keep(text, name) {
-  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" })), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
 /** Whether the page is dark now. */
 export function isDark() {
   return getComputedStyle(document.documentElement).colorScheme.trim() === "dark";
@@ -62,14 +42,4 @@ export function isDark() {
 export function picture(run, kind, sheet) {
   const name = sheet.dark && isDark() ? sheet.name.replace(/\.png$/, ".dark.png") : sheet.name;
   return `${path("api", "runs", run, kind, name)}?made=${sheet.made}`;
-}
-
-/** A place for what went wrong, or what was done. */
-export function telling() {
-  const place = make("p", { className: "telling", role: "status" });
-  place.say = (words, bad = false) => {
-    place.textContent = words;
-    place.classList.toggle("bad", bad);
-  };
-  return place;
 }
