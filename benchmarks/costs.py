@@ -180,7 +180,7 @@ def draw(there: Mapping[str, dict], key: str, title: str, file: str, scale: Call
     room = 0.05 * (high - low)
     parts = [replace(part, limits=(low - room, high + room)) for part in parts]
     image = plots.panels(parts, title=title, caption=f"{len(there)} games of gan-mlp on {DATA}, seed 0")
-    image.quantize(96).save(PICTURES / file, optimize=True)
+    image.quantize(32).save(PICTURES / file, optimize=True)
     return f"![{title}](pictures/{file})\n"
 
 
