@@ -113,6 +113,25 @@ def test_a_drag_on_the_map_changes_the_picture(opened):
     assert page.evaluate(CODE) == [right, up]  # the pointer was lifted
 
 
+RAW = """([x, y]) => {
+  const canvas = document.querySelector("latent-map canvas");
+  canvas.addEventListener("pointermove", (event) => event.stopImmediatePropagation(), { capture: true });
+  canvas.dispatchEvent(new PointerEvent("pointerrawupdate", { pointerId: 1, clientX: x, clientY: y }));
+}"""
+
+
+def test_a_picture_does_not_wait_for_the_frame_that_shows_it(opened):
+    page = opened()
+    x, y, box = middle(page, "latent-map canvas")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    after(page, "picture", lambda: page.evaluate(RAW, [x + box["width"] / 4, y - box["height"] / 4]))
+    assert all(1.2 < at < 1.8 for at in page.evaluate(CODE))
+    page.mouse.up()
+    page.evaluate(RAW, [x, y])
+    assert all(1.2 < at < 1.8 for at in page.evaluate(CODE))  # the pointer was lifted
+
+
 def test_a_finger_drags_as_a_mouse_does(opened):
     page = opened(has_touch=True)
     x, y, _ = middle(page, "latent-map canvas")

@@ -5,6 +5,7 @@ import { shown } from "./mathematics.js";
 
 const MARGIN = { left: 44, bottom: 30 };
 const GLANCE = 50; // milliseconds between two paintings of a map that is still coming
+const HASTE = 4; // milliseconds at least between two steps that do not wait for a frame
 
 export class LatentMap extends HTMLElement {
   /** ``codes`` and ``labels`` of the points may be missing; ``picture`` gives the canvas of the decoded one. */
@@ -14,7 +15,7 @@ export class LatentMap extends HTMLElement {
     this.canvas = make("canvas", {
       tabIndex: 0, role: "application", "aria-roledescription": "map of codes", "aria-describedby": "map-help",
       onpointerdown: (event) => this.press(event), onpointermove: (event) => this.drag(event),
-      onpointerup: (event) => this.lift(event), onpointercancel: (event) => this.lift(event),
+      onpointerrawupdate: (event) => this.hurry(event), onpointerup: (event) => this.lift(event), onpointercancel: (event) => this.lift(event),
       onkeydown: (event) => this.key(event),
     });
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -265,12 +266,18 @@ export class LatentMap extends HTMLElement {
 
   drag(event) {
     if (!this.pointers.has(event.pointerId)) return;
-    const before = [...this.pointers.values()];
-    this.pointers.set(event.pointerId, this.inside(event));
+    const before = [...this.pointers.values()], here = this.inside(event);
+    if (String(here) === String(this.pointers.get(event.pointerId))) return;
+    this.pointers.set(event.pointerId, here);
     const now = [...this.pointers.values()];
     if (now.length === 2) this.pinch(before, now);
     else if (event.shiftKey) this.pan(before[0][0] - now[0][0], before[0][1] - now[0][1]);
     else this.walk(now[0], event);
+  }
+
+  /** The browser tells of moves once a frame, and of raw ones at once: a picture decoded then is there by that frame. */
+  hurry(event) {
+    if (this.pointers.size === 1 && !event.shiftKey && event.timeStamp - this.walked > HASTE) this.drag(event);
   }
 
   lift(event) {
@@ -281,9 +288,10 @@ export class LatentMap extends HTMLElement {
   }
 
   walk([right, up], event) {
+    this.walked = event.timeStamp;
     const [x, y] = [right, up].map((at) => Math.min(Math.max(at, 0), 1));
     const code = this.place.at(this.place.coordinate(0, x), this.place.coordinate(1, y));
-    this.place.change({ code, onPlane: true, since: event?.timeStamp });
+    this.place.change({ code, onPlane: true, since: event.timeStamp });
   }
 
   pinch(before, now) {
