@@ -82,6 +82,12 @@ def keep_freed_memory() -> None:
     libc.mallopt(trim_threshold, 2**31 - 1)
 
 
+def return_freed_memory() -> None:
+    """Give back to the system what was kept for the steps of a training."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def describe(device: torch.device) -> str:
     """The device in words, for a run's record."""
     if device.type == "cuda":
