@@ -13,7 +13,7 @@ LONGEST = 5_000_000  # symbols of the training text that are counted, its last o
 XZ = 8_000_000  # bytes of the training text that xz sees
 _BLOCK = 2**18  # symbols that are numbered at once
 
-Numbers = NDArray[np.unsignedinteger[Any]]
+Numbers = NDArray[Any]  # unsigned integers
 
 
 def witten_bell(train: NDArray[Any], text: NDArray[Any], vocabulary: int, n: int) -> NDArray[np.float64]:
@@ -35,7 +35,9 @@ def witten_bell(train: NDArray[Any], text: NDArray[Any], vocabulary: int, n: int
     """
     train, chances = train[-LONGEST:], np.full(len(text) - 1, 1 / vocabulary)
     size = 1 + int(max(train.max(initial=0), text.max(initial=0)))
-    seen, asked, count = np.zeros(len(train), np.uint8), np.zeros(len(text), np.uint8), 1
+    count = 1
+    seen: Numbers = np.zeros(len(train), np.uint8)
+    asked: Numbers = np.zeros(len(text), np.uint8)
     for order in range(1, min(n, len(text)) + 1):
         seen, asked = _grams(seen, train, size, count), _grams(asked, text[order - 1 :], size, count)
         scored = asked[1:] if order == 1 else asked
@@ -60,7 +62,7 @@ def _grams(contexts: Numbers, symbols: Numbers, size: int, count: int) -> Number
     kind = np.min_scalar_type((count + 1) * size)
     grams: Numbers = contexts.astype(kind)
     grams *= kind.type(size)
-    grams += symbols.astype(kind)
+    np.add(grams, symbols, out=grams, casting="unsafe")  # a sum that fits
     return grams
 
 
@@ -74,7 +76,9 @@ def _counts(seen: Numbers, asked: Numbers, size: int) -> tuple[NDArray[np.int64]
     """
     first = asked // asked.dtype.type(size) * asked.dtype.type(size)
     last = first + asked.dtype.type(size - 1)
-    different = seen[np.flatnonzero(np.diff(seen, prepend=~seen[:1]))]
+    fresh = np.ones(len(seen), bool)
+    fresh[1:] = seen[1:] != seen[:-1]
+    different = seen[fresh]
     return _between(seen, asked, asked), _between(seen, first, last), _between(different, first, last)
 
 
