@@ -25,14 +25,13 @@ from reverie.engine.machine import describe
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.jsonl", HERE.parent / "docs" / "text.md"
 BEGIN, END = "<!-- memory -->", "<!-- end of memory -->"
-PEAK = "; import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+PEAK = "; print(next(x for x in open('/proc/self/status') if x.startswith('VmHWM')).split()[1])"
 
 
 def peak(code: str) -> int:
-    """Bytes that a process of its own holds at most; Linux counts them in KiB."""
-    # A shell in between: a process that is started counts from what its parent held
-    command = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, code + PEAK]
-    return 1024 * int(subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()[-1])
+    """Bytes that a process of its own holds at most, as Linux counts them; getrusage would count its parent too."""
+    command = [sys.executable, "-c", code + PEAK]
+    return 1024 * int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
 
 def training(source: str | Path, runs: str) -> str:
