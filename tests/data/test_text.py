@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reverie.data import read_parts, read_text
-from reverie.data import utf8
+from reverie.data import read_parts, read_text, utf8
 from reverie.data.text import decode_text
 from reverie.errors import DataError
 
