@@ -1,22 +1,32 @@
 """Generation with a carried state beside computing a window anew for each symbol, as the classic example does.
 
     python benchmarks/speech.py
+    python benchmarks/speech.py --render        # the table of docs/text-evaluation.md from results.jsonl
 
-Prints symbols per second of processor time, one thread, one sample, for one LSTM layer of several sizes: with the state
+Symbols per second of processor time, one thread, one sample, for one LSTM layer of several sizes: with the state
 carried, and with the last 40 symbols read again for each.
 """
 
+import argparse
+import json
 import time
+from datetime import date
+from pathlib import Path
 
 import torch
 
+import reverie
 from reverie.data.tokenizers import Characters
+from reverie.engine.machine import describe
 from reverie.models.language import LanguageModel
 from reverie.nn.recurrent import stack
 from reverie.text.generation import Wish, generate
 
 SYMBOLS = Characters([chr(33 + i) for i in range(65)])
 WINDOW = 40
+HERE = Path(__file__).parent
+RESULTS, PAGE = HERE / "results.jsonl", HERE.parent / "docs" / "text-evaluation.md"
+BEGIN, END = "<!-- speech -->", "<!-- end of speech -->"
 
 
 class Anew(torch.nn.Module):
@@ -41,14 +51,40 @@ def rate(model, length: int) -> float:
     return count / (time.process_time() - began)
 
 
+def rates(units: int) -> tuple[float, float]:
+    """Of one layer: with the state carried, and anew."""
+    model = LanguageModel(len(SYMBOLS), 64, stack("lstm", 64, (units,)))
+    return rate(model, 2000), rate(Anew(model), 200)
+
+
+def render() -> None:
+    """Put the newest figures into the page, between their marks; without any, what stands there stays."""
+    found = [row for row in map(json.loads, RESULTS.read_text().splitlines()) if row["kind"] == "speech"][-1:]
+    if not found:
+        return
+    lines = ["| units of the LSTM | state carried | last 40 symbols read again | times |", "|---|---|---|---|"]
+    for units, (carried, anew) in found[0]["rates"].items():
+        lines.append(f"| {units} | {carried:,.0f} | {anew:,.0f} | {carried / anew:.1f} |")
+    before, rest = PAGE.read_text().split(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.split(END)[1]}")
+
+
 def main() -> None:
-    """Measure and print."""
-    torch.set_num_threads(1)
-    print("units  carried  anew  times")
-    for units in (128, 256, 512):
-        model = LanguageModel(len(SYMBOLS), 64, stack("lstm", 64, (units,)))
-        carried, anew = rate(model, 2000), rate(Anew(model), 200)
-        print(f"{units:5}  {carried:7,.0f}  {anew:4,.0f}  {carried / anew:5.1f}", flush=True)
+    """Measure, write down, render."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--render", action="store_true", help="only put the table into docs/text-evaluation.md")
+    if not parser.parse_args().render:
+        torch.set_num_threads(1)
+        row = {
+            "kind": "speech",
+            "rates": {str(units): rates(units) for units in (128, 256, 512)},
+            "date": date.today().isoformat(),
+            "device": describe(torch.device("cpu")),
+            "versions": {"reverie": reverie.__version__, "torch": torch.__version__},
+        }
+        with RESULTS.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    render()
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def test_only_limiting_copies_needs_the_text_again(workshop, tmp_path):
 
 def test_a_text_is_coloured_and_its_figures_are_those_of_the_evaluation(here, capfd):
     run = open_run("hamlet")
-    (here / "held.txt").write_bytes(run.written.data.parts["valid"])
+    (here / "held.txt").write_bytes(run.written.data.parts["valid"].read())
     answer = json.loads(said(capfd, "score", "hamlet", "held.txt", "--json"))
     figures = {figure["name"]: figure["value"] for figure in answer["figures"]}
     found = {figure.name: figure.value for figure in run.evaluate().figures}

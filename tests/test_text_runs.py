@@ -158,8 +158,8 @@ def test_what_lies_in_the_held_out_part_alone_is_not_learnt(tmp_path):
     from reverie.metrics.language import symbol_nats
 
     data = run.written.data
-    assert canary.encode() in data.parts["valid"]
-    assert canary.encode() not in data.parts["train"]
+    assert canary.encode() in data.parts["valid"].read()
+    assert canary.encode() not in data.parts["train"].read()
     ids = torch.from_numpy(run.written.tokenizer.encode(canary).astype("int64"))
     assert float(symbol_nats(run.model, ids).mean()) > math.log(len(run.written.tokenizer))
 

@@ -121,9 +121,12 @@ def _of_text(written: Written, n: int | None, stop: Callable[[], bool]) -> list[
 
 def _passage(written: Written, n: int | None) -> Passage:
     """The validation part, or its first n + 1 symbols: n that are scored."""
-    text, ids = written.data.parts["valid"].decode(), written.data.ids["valid"]
-    if n is not None and n + 1 < len(ids):
-        text = written.tokenizer.decode(ids[: n + 1])
+    ids = written.data.ids["valid"]
+    text = (
+        written.tokenizer.decode(ids[: n + 1])
+        if n is not None and n + 1 < len(ids)
+        else written.data.parts["valid"].decode()
+    )
     return Passage.of(text, written.tokenizer)
 
 

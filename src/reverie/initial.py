@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from reverie.data.corpus import TextSpec
 from reverie.data.prompts import near_characters
-from reverie.data.text import pieces
 from reverie.data.tokenizers import Tokenizer, grow
+from reverie.data.utf8 import pieces
 from reverie.engine.loop import Training
 from reverie.errors import UsageError
 from reverie.kinds import Spec

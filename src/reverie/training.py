@@ -208,6 +208,7 @@ def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
             raise ReverieError(f"Rank {ranks.rank} lost another rank ({str(error).splitlines()[0]}).") from error
         ranks.wait()
         if ranks.first and outcome == "finished":
+            machine.return_freed_memory()
             finish(run, prepared.data, report.say)
     if outcome == "stopped" and ranks.size == 1:
         raise run.interrupted()

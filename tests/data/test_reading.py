@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from reverie.data import text
+from reverie.data import utf8
 from reverie.data.corpus import load_text
 from reverie.data.reading import Counts, read
 from reverie.data.text import holds_text
@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("size", [4, 7, 2**20])
 def test_counts_are_those_of_the_whole_string_whatever_the_pieces(size, monkeypatch):
-    monkeypatch.setattr(text, "_PIECE", size)
+    monkeypatch.setattr(utf8, "_PIECE", size)
     letters, draw = "ab \n\n東👩é\r", random.Random(0)
     for length in (0, 1, 5, 300):
         said = "".join(draw.choice(letters) for _ in range(length))

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reverie.data import read_parts, read_text
-from reverie.data import text as text_module
+from reverie.data import read_parts, read_text, utf8
 from reverie.data.text import decode_text
 from reverie.errors import DataError
 
@@ -66,7 +65,7 @@ def test_what_is_no_text_is_refused(tmp_path, file, words):
 
 
 def test_the_place_of_a_wrong_byte_is_that_in_the_whole_text(monkeypatch):
-    monkeypatch.setattr(text_module, "_PIECE", 8)
+    monkeypatch.setattr(utf8, "_PIECE", 8)
     with pytest.raises(DataError, match=r"byte 0xff in line 3 \(at 24\)"):
         decode_text("Größe Größe\n12 34\nab".encode() + b"\xff" + b"more words " * 9, "x")
 

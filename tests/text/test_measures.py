@@ -5,6 +5,7 @@ import math
 import pytest
 
 from reverie.data.tokenizers import Bytes, Characters, Words
+from reverie.data.utf8 import Utf8
 from reverie.errors import DataError
 from reverie.metrics.figures import comparable
 from reverie.text.measures import SHANNON, Counts, Passage, evaluate_baselines, evaluate_text, figures_of
@@ -70,7 +71,9 @@ def test_a_huge_loss_is_a_huge_perplexity_and_no_error():
 
 
 def test_the_baselines_come_nearer_the_more_they_know():
-    found = named(evaluate_baselines(LETTERS.encode(TRAIN), TRAIN.encode(), PASSAGE, len(LETTERS), protocol=KNOWN, n=3))
+    found = named(
+        evaluate_baselines(LETTERS.encode(TRAIN), Utf8.of(TRAIN.encode()), PASSAGE, len(LETTERS), protocol=KNOWN, n=3)
+    )
     unigram, gram = (found[f"{name}_nats_per_symbol"].value for name in ("unigram", "3-gram"))
     best = exact(TABLE, LETTERS.encode(HELD)).mean()
     assert best < gram < best + 0.1 < unigram

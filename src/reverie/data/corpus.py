@@ -11,14 +11,16 @@ import numpy as np
 
 from reverie.data.catalog import CATALOG
 from reverie.data.pairs import Kind
-from reverie.data.text import check_utf8, pieces, read_utf8
+from reverie.data.text import check_utf8, read_utf8
 from reverie.data.tokenizers import Ids, Tokenizer, build, from_json, smallest
+from reverie.data.utf8 import Utf8, pieces
 from reverie.errors import DataError, UsageError
 
 HELD_OUT = 0.1  # of a text without parts, its last tenth is for validation
 VOCABULARY = "vocabulary.json"
 _BLOCK = 2**20  # symbols that are counted at once
 FEWEST = 20  # bytes of a text that has no parts
+NOTHING = Utf8.of(b"")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class TextSpec:
     """
 
     name: str
-    train: bytes = field(default=b"", repr=False)
+    train: Utf8 = field(default=NOTHING, repr=False)
     kept: Tokenizer | None = None
 
     def tokenizer(self, kind: Kind, most: int = 0) -> Tokenizer:
@@ -97,7 +99,7 @@ class TextData:
     """
 
     name: str
-    parts: Mapping[str, bytes] = field(repr=False)
+    parts: Mapping[str, Utf8] = field(repr=False)
     split: str
     license: str
     tokenizer: Tokenizer | None = None
@@ -125,7 +127,8 @@ class TextData:
         digest = sha256()
         for part, data in self.parts.items():
             digest.update(f"{part} {len(data)} ".encode())
-            digest.update(data)
+            for piece in pieces(data):
+                digest.update(piece.encode())
         return digest.hexdigest()
 
     def record(self) -> dict[str, Any]:
@@ -151,7 +154,7 @@ class TextData:
         return {VOCABULARY: self.tokenizer.to_json()} if self.tokenizer else {}
 
 
-def encode(tokenizer: Tokenizer, data: bytes) -> Ids:
+def encode(tokenizer: Tokenizer, data: bytes | Utf8) -> Ids:
     """The numbers of a text in UTF-8, a piece at a time, in the smallest type that holds them."""
     ids, count = np.empty(len(data), smallest(len(tokenizer))), 0  # no symbol is less than a byte
     for piece in pieces(data):
@@ -187,11 +190,11 @@ def pasted(text: str) -> TextData:
     data = check_utf8(text.encode("utf-8", "replace"), "--text")
     if not data.strip():
         raise DataError("--text is empty: it holds no text.")
-    parts, words = divided({"all": data}, "--text")
+    parts, words = divided({"all": Utf8.of(data)}, "--text")
     return TextData("pasted", parts, words, "not stated")
 
 
-def divided(found: Mapping[str, bytes], name: str) -> tuple[dict[str, bytes], str]:
+def divided(found: Mapping[str, Utf8], name: str) -> tuple[dict[str, Utf8], str]:
     """The parts of a text with a validation part, and how that was decided, in words.
 
     Raises:
@@ -200,15 +203,15 @@ def divided(found: Mapping[str, bytes], name: str) -> tuple[dict[str, bytes], st
     if {"train", "valid"} <= found.keys():
         sizes = " / ".join(f"{len(data):,}" for data in found.values())
         return dict(found), f"as given, {' / '.join(found)}: {sizes} bytes"
-    whole = found.get("train", found.get("all", b""))
+    whole = found.get("train", found.get("all", NOTHING))
     if len(whole) < FEWEST:
         raise DataError(
             f"{name} is too short: {len(whole)} bytes; at least {FEWEST} are needed, and many more to learn."
         )
     cut = int((1 - HELD_OUT) * len(whole))
-    while whole[cut] & 0xC0 == 0x80:  # inside a character
-        cut += 1
-    parts = {"train": whole[:cut], "valid": whole[cut:]}
+    after = whole.part(cut, cut + 4).read()
+    cut += next(i for i, byte in enumerate(after) if byte & 0xC0 != 0x80)  # not inside a character
+    parts = {"train": whole.part(0, cut), "valid": whole.part(cut, len(whole))}
     parts |= {part: data for part, data in found.items() if part == "test"}
     sizes = f"{cut:,} / {len(whole) - cut:,} bytes"
     return parts, f"the last tenth of the {'training part' if 'train' in found else 'text'} is validation: {sizes}"

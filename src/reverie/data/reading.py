@@ -10,7 +10,8 @@ import numpy as np
 from reverie.data.catalog import CATALOG
 from reverie.data.corpus import divided
 from reverie.data.limits import Problem, printable
-from reverie.data.text import located_text, pieces, read_one, read_utf8, text_files
+from reverie.data.text import located_text, read_one, read_utf8, text_files
+from reverie.data.utf8 import Utf8, pieces
 from reverie.errors import DataError
 
 
@@ -31,7 +32,7 @@ class Counts:
     longest: int
 
     @classmethod
-    def of(cls, data: bytes) -> "Counts":
+    def of(cls, data: Utf8) -> "Counts":
         """Count UTF-8, a piece at a time."""
         words, lines, longest, begun = Counter[str](), 0, 0, 0
         for piece in pieces(data):
@@ -47,7 +48,7 @@ class Counts:
         return Counts(characters, words, self.lines + other.lines, max(self.longest, other.longest))
 
 
-def characters_of(data: bytes) -> Counter[str]:
+def characters_of(data: Utf8) -> Counter[str]:
     """How often each character comes in UTF-8, counted a piece at a time."""
     counts = np.zeros(0, np.int64)
     for piece in pieces(data):
@@ -108,13 +109,13 @@ def read(source: str | Path) -> Reading:
                 reason = str(error).removeprefix(printable(str(file))).lstrip(" ,")
                 problems.append(Problem(file.name, reason))
     count = sum(map(len, files.values()))
-    joined = {part: b"\n".join(data) for part, data in found.items()}
+    joined = {part: Utf8.of(b"\n".join(data)) for part, data in found.items()}
     if problems:
         return Reading(str(source), count, _whole(joined), problems=tuple(problems))
     return _divided(str(source), count, joined, entry.split if entry else "")
 
 
-def _divided(source: str, files: int, found: Mapping[str, bytes], split: str) -> Reading:
+def _divided(source: str, files: int, found: Mapping[str, Utf8], split: str) -> Reading:
     """The reading of a text whose files are all good; one that is too short to be split is a problem."""
     whole = _whole(found)
     try:
@@ -124,5 +125,5 @@ def _divided(source: str, files: int, found: Mapping[str, bytes], split: str) ->
     return Reading(source, files, whole, {part: characters_of(data) for part, data in parts.items()}, split or words)
 
 
-def _whole(found: Mapping[str, bytes]) -> Counts:
+def _whole(found: Mapping[str, Utf8]) -> Counts:
     return sum((Counts.of(data) for data in found.values()), Counts(Counter(), Counter(), 0, 0))

@@ -5,19 +5,19 @@ A text is kept as its bytes and decoded in pieces: as a string, one emoji would 
 
 import json
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 from reverie.data.catalog import CATALOG, Entry, located
 from reverie.data.limits import TEXT_LIMIT, gunzip, printable
 from reverie.data.pictures import SUFFIXES
 from reverie.data.trees import hidden, natural, read_file
+from reverie.data.utf8 import Utf8, pieces
 from reverie.errors import DataError, suggest
 
 _PARTS = ("train", "valid", "test")
 _SUFFIXES = (".txt", ".txt.gz", ".text", ".md", ".jsonl", ".jsonl.gz")
 _OF_IMAGES = (*SUFFIXES, ".npy", ".npz", ".bin", ".parquet", ".gz", "ubyte")
-_PIECE = 2**20  # bytes that are decoded at once
+_HELD = 2**24  # bytes of a text that is held in memory; a larger one stays in its file
 _STDLIB_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
 
 
@@ -35,7 +35,7 @@ def read_parts(source: str | Path) -> dict[str, str]:
     return {part: data.decode() for part, data in read_utf8(source).items()}
 
 
-def read_utf8(source: str | Path) -> dict[str, bytes]:
+def read_utf8(source: str | Path) -> dict[str, Utf8]:
     """Read a text by its parts: ``train``, ``valid`` and ``test`` where the source has them, else ``all``.
 
     Accepted are a name of the catalog (``tinyshakespeare``, ``ptb``, ``wikitext-2``, ``python-stdlib``),
@@ -47,9 +47,19 @@ def read_utf8(source: str | Path) -> dict[str, bytes]:
     """
     entry = CATALOG.get(source) if isinstance(source, str) else None
     if entry and entry.name == "python-stdlib":
-        return {"all": _python_stdlib().encode()}
+        return {"all": Utf8.of(_python_stdlib().encode())}
     files = text_files(located_text(source))
-    return {part: b"\n".join(read_one(file) for file in found) for part, found in files.items()}
+    return {part: _joined(found) for part, found in files.items()}
+
+
+def _joined(files: list[Path]) -> Utf8:
+    """Files one after the other; one that is large and plain stays where it is, and has been looked through."""
+    data = b"\n".join(read_one(file) for file in files)
+    plain = len(files) == 1 and files[0].is_file() and not files[0].name.lower().endswith((".gz", ".jsonl"))
+    if len(data) <= _HELD or not plain:
+        return Utf8.of(data)
+    stays = Utf8.inside(files[0])
+    return stays if len(stays) == len(data) else Utf8.of(data)  # a gzipped file may have any name
 
 
 def located_text(source: str | Path) -> Path:
@@ -122,18 +132,6 @@ def read_one(path: Path) -> bytes:
     if not data or data.isspace():
         raise DataError(f"{what} is empty: it holds no text.")
     return data
-
-
-def pieces(data: bytes) -> Iterator[str]:
-    """Decode UTF-8 about a megabyte at a time, up to the end of a line, else of a word, else of a character."""
-    start = 0
-    while start < len(data):
-        end = min(start + _PIECE, len(data))
-        if end < len(data):
-            cut = data.rfind(b"\n", start, end) + 1 or data.rfind(b" ", start, end) + 1
-            end = cut or next((e for e in range(end, max(start, end - 4), -1) if data[e] & 0xC0 != 0x80), end)
-        yield data[start:end].decode()
-        start = end
 
 
 def decode_text(data: bytes, what: str) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.data.tokenizers import Ids, Tokenizer
+from reverie.data.utf8 import Utf8
 from reverie.errors import DataError
 from reverie.metrics.figures import Figure
 from reverie.text.baselines import LONGEST, XZ, witten_bell, xz_bits
@@ -134,7 +135,7 @@ def context_of(window: int) -> str:
 
 
 def evaluate_baselines(
-    train: Ids, train_text: bytes, passage: Passage, vocabulary: int, *, protocol: Mapping[str, Any], n: int = GRAM
+    train: Ids, train_text: Utf8, passage: Passage, vocabulary: int, *, protocol: Mapping[str, Any], n: int = GRAM
 ) -> list[Figure]:
     """What counting the training text and what xz reach on a text: nats per symbol, and bits per character.
 
@@ -154,7 +155,7 @@ def evaluate_baselines(
         figures = figures_of(nats, passage.counts, f"{name}_", {**protocol, "context": seen}, note)
         found += [figure for figure in figures if figure.name.endswith(kept)]
     seen = f"{_last(len(train_text), XZ, 'training bytes')}, by compressing both texts and the first alone"
-    bits = xz_bits(train_text, passage.text) / len(passage.text)
+    bits = xz_bits(train_text.last(XZ).read(), passage.text) / len(passage.text)
     xz = Figure("xz_bits_per_character", bits, "bits per character", None, {**protocol, "context": seen})
     return [*found, xz]
 
