@@ -14,9 +14,9 @@ from reverie.protocols import Distribution
 REACH = 2
 
 
-def network(channels=1, reach=REACH, factor=3.0):
+def network(channels=1, reach=REACH, factor=3.0, depth=1):
     torch.manual_seed(0)
-    made = LocalBits(Bernoulli, channels, 4, reach).double()
+    made = LocalBits(Bernoulli, channels, 4, reach, depth).double()
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.mul_(factor)
@@ -36,9 +36,9 @@ def mass(made, told, x):
         return made(told.expand(len(x), -1, -1, -1)).log_prob(x).exp()
 
 
-@pytest.mark.parametrize("reach", [1, 2, 3])
-def test_all_pictures_together_have_probability_one(reach):
-    found = mass(network(reach=reach), features(1, 3, 3), pictures(3, 3))
+@pytest.mark.parametrize(("reach", "depth"), [(1, 1), (2, 1), (3, 1), (1, 2), (2, 3)])
+def test_all_pictures_together_have_probability_one(reach, depth):
+    found = mass(network(reach=reach, depth=depth, factor=3.0 / depth), features(1, 3, 3), pictures(3, 3))
     assert float(found.sum()) == pytest.approx(1, abs=1e-10)
     assert found.max() > 4 * found.median()
 
@@ -54,9 +54,26 @@ def test_a_bit_sees_those_within_reach_before_it_and_its_own_features(channels):
     assert told.grad.abs().sum((0, 1)).nonzero().tolist() == [[3, 3]]
 
 
-def test_a_picture_is_the_product_of_its_bits_one_by_one():
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_deeper_network_sees_further_back_and_nothing_later(depth):
+    made, told = network(depth=depth), features(1, 11, 15).requires_grad_(True)
+    x = torch.rand(1, 1, 11, 15).double().requires_grad_(True)
+    made.predict(told, x).logits[0, 0, 7, 7].backward()
+    seen = {(i - 7, j - 7) for i, j in x.grad.abs().sum((0, 1)).nonzero().tolist()}
+    heard = {(i - 7, j - 7) for i, j in told.grad.abs().sum((0, 1)).nonzero().tolist()}
+    steps = {(0, 0), (0, -1), (-1, -1), (-1, 0), (-1, 1)}
+    hears = {(0, 0)}
+    for _ in range(depth - 1):
+        hears = {(i + di, j + dj) for i, j in hears for di, dj in steps}
+    near = {(-i, j) for i in range(1, REACH + 1) for j in range(-REACH, REACH + 1)} | {(0, -j) for j in (1, 2)}
+    assert heard == hears
+    assert seen == {(i + di, j + dj) for i, j in hears for di, dj in near}
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_picture_is_the_product_of_its_bits_one_by_one(depth):
     """The walk over pixels and the pass over the whole picture are two computations of one density."""
-    made, told, x = network(2), features(3, 4, 5), (torch.rand(3, 2, 4, 5) < 0.5).double()
+    made, told, x = network(2, depth=depth), features(3, 4, 5), (torch.rand(3, 2, 4, 5) < 0.5).double()
     whole = made.predict(told, x).mean
     walked, bits = made(told)._walk(1 - x)  # a bit is set where its probability is above 0, and cleared below 1
     assert torch.equal(bits, x)

@@ -69,9 +69,6 @@ def pick_device(name: str) -> torch.device:
     raise UsageError(f"--device {name}: there is no such device here; use --device cpu or leave it out.")
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h>
-
-
 def keep_freed_memory() -> None:
     """Let the C library keep freed blocks for the next step instead of returning them to the system.
 
@@ -79,19 +76,16 @@ def keep_freed_memory() -> None:
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         return
+    trim_threshold, mmap_threshold = -1, -3  # <malloc.h>
     libc = ctypes.CDLL(None)
-    libc.mallopt(_MMAP_THRESHOLD, 32 << 20)
-    libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(mmap_threshold, 32 << 20)
+    libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 def return_freed_memory() -> None:
-    """Give back to the system what was kept for the steps of a training, and from now on what is freed."""
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    libc.mallopt(_MMAP_THRESHOLD, 128 << 10)
-    libc.mallopt(_TRIM_THRESHOLD, 128 << 10)
-    libc.malloc_trim(0)
+    """Give back to the system what was kept so far; later blocks are kept as before."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def describe(device: torch.device) -> str:
