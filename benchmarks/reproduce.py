@@ -17,6 +17,8 @@ import time
 from datetime import date
 from pathlib import Path
 
+from torch.cuda import is_available
+
 import flow
 import reverie
 from reverie.runs import Run
@@ -26,6 +28,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
 PAGE = HERE.parent / "docs" / "results.md"
 K = 1000
+GPU = {"device": "cuda"}
 ROWS = {  # the row's name -> recipe and settings
     "ae-mlp": ("ae-mlp", {}),
     "ae-conv": ("ae-conv", {}),
@@ -47,6 +50,13 @@ ROWS = {  # the row's name -> recipe and settings
     "ladder-cifar": ("ladder-cifar", {}),
     "text-char": ("text-char", {"data": "tinyshakespeare", "minutes": 10}),
     "text-char-short": ("text-char", {"data": "tinyshakespeare", "minutes": 4}),
+    "text-char-gpu": ("text-char", {"data": "tinyshakespeare", "minutes": 2, **GPU}),
+    "text-word-awd-wikitext-2-gpu": ("text-word-awd", {"data": "wikitext-2", "minutes": 25, **GPU}),
+    "text-word-awd-ptb-gpu": ("text-word-awd", {"data": "ptb", "minutes": 25, **GPU}),
+    "vae-iaf-mnist-gpu": ("vae-iaf-mnist", {"minutes": 15, **GPU}),
+    "ladder-mnist-static-gpu": ("ladder-mnist", {"local": 16, "binarise": "static", "minutes": 15, **GPU}),
+    "ladder-mnist-dynamic-gpu": ("ladder-mnist", {"local": 16, "minutes": 15, **GPU}),
+    "ladder-cifar-gpu": ("ladder-cifar", {"minutes": 30, **GPU}),
 }
 HEAD = """# Results
 
@@ -84,9 +94,8 @@ def measured(name: str, folder: Path) -> dict:
     recipe, settings = ROWS[name]
     record, resolved = run.record, run.config
     wanted = {key: value for key, value in settings.items() if key != "minutes"}  # a budget is kept as steps
-    same = (
-        resolved["recipe"] == recipe and wanted.items() <= {**resolved["arguments"], "data": resolved["data"]}.items()
-    )
+    made = {**resolved["arguments"], "data": resolved["data"], "device": resolved["device"]}
+    same = resolved["recipe"] == recipe and wanted.items() <= made.items()
     if not same or record["seconds"] > 63 * settings.get("minutes", math.inf):
         raise SystemExit(f"{folder} was not made by {command(name)}")
     began = time.monotonic()
@@ -211,7 +220,10 @@ def render() -> None:
 def main() -> None:
     """Measure, write down, render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="*", choices=list(ROWS), default=list(ROWS))
+    here = [name for name, (_, settings) in ROWS.items() if settings.get("device", "cpu") == "cpu" or is_available()]
+    parser.add_argument(
+        "--only", nargs="*", choices=list(ROWS), default=here, help="by default all that this machine can"
+    )
     parser.add_argument("--of", type=Path, metavar="RUN", help="evaluate this run of the one row of --only")
     parser.add_argument("--threads", type=int, default=0, help="0 takes the cores that are free")
     parser.add_argument("--shared", action="store_true", help="say that other work runs on the machine meanwhile")

@@ -144,11 +144,13 @@ def test_dropped_recurrent_weights_change_nothing_before_the_second_step():
     assert sum("weight_hh" in name for name in dropped.state_dict()) == 1
 
 
-def test_locked_units_are_the_same_at_every_step_and_differ_between_rows():
-    model = model_of(units=(200,), outputs=0.5)
+@pytest.mark.parametrize("locked", [True, False])
+def test_locked_units_are_the_same_at_every_step_and_all_differ_between_rows(locked):
+    model = model_of(units=(200,), outputs=0.5, locked=locked)
     x, raw, _ = model._outputs(TOKENS, None, noise())
     kept = (x != 0) | (raw == 0)
-    assert (kept == kept[:, :1]).all()
+    assert bool((kept == kept[:, :1]).all()) == locked
+    assert kept.float().mean() == pytest.approx(0.5, abs=0.06)
     assert not torch.equal(kept[0], kept[1])
     torch.testing.assert_close(x[kept], 2 * raw[kept])
 

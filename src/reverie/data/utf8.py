@@ -46,8 +46,9 @@ class Utf8:
         return self.stop - self.start
 
     def part(self, start: int, stop: int) -> "Utf8":
-        """Some of the bytes, counted from the first."""
-        return replace(self, start=self.start + start, stop=min(self.start + stop, self.stop))
+        """Some of the bytes, counted from the first, as far as there are any."""
+        first, last = (min(self.start + place, self.stop) for place in (start, stop))
+        return replace(self, start=first, stop=max(first, last))
 
     def last(self, most: int) -> "Utf8":
         """So many bytes at the end, or all."""

@@ -19,8 +19,8 @@ from reverie.protocols import Batch, Loss, Noise
 class Restraint(NamedTuple):
     """What keeps a model from learning its text by heart: shares that are dropped in training, and penalties in nats.
 
-    What is dropped is the same at every step of a window and differs between rows; of words and weights, it is the
-    same in all rows.
+    What is dropped is the same at every step of a window, where it is locked, and differs between rows; of words and
+    weights, it is the same in all rows.
     """
 
     words: float = 0.0  # of the symbols of the vocabulary: whole rows of the embedding
@@ -31,6 +31,7 @@ class Restraint(NamedTuple):
     state: float = 0.0  # of the rows that forget their state before a window: else a cold start is never learnt
     activity: float = 0.0  # weight of the mean of |dropped output|^2 (AR)
     slowness: float = 0.0  # weight of the mean of |output_t - output_{t-1}|^2 (TAR)
+    locked: bool = True
 
 
 class LanguageModel(nn.Module):
@@ -133,19 +134,20 @@ class LanguageModel(nn.Module):
             raw, new = one(x, tuple(own), self._kept(i, one, noise))
             after += new
             share = self.restraint.outputs if one is cells[-1] else self.restraint.layers
-            x = self._locked(raw, f"layer {i}", share, noise)
+            x = self._thinned(raw, f"layer {i}", share, noise)
         return x, raw, tuple(after)
 
     def _embedded(self, tokens: Tensor, noise: Noise | None) -> Tensor:
         weight = self.embedding.weight
         if noise is not None and self.restraint.words:
             weight = dropped(weight, noise.shared("words", (len(weight), 1)), self.restraint.words)
-        return self._locked(functional.embedding(tokens, weight), "inputs", self.restraint.inputs, noise)
+        return self._thinned(functional.embedding(tokens, weight), "inputs", self.restraint.inputs, noise)
 
-    def _locked(self, x: Tensor, name: str, share: float, noise: Noise | None) -> Tensor:
+    def _thinned(self, x: Tensor, name: str, share: float, noise: Noise | None) -> Tensor:
         if noise is None or not share:
             return x
-        return dropped(x, noise.uniform(name, (len(x), 1, x.shape[2])), share)
+        batch, steps, units = x.shape
+        return dropped(x, noise.uniform(name, (batch, 1 if self.restraint.locked else steps, units)), share)
 
     def _kept(self, i: int, one: Recurrent | MinGRU, noise: Noise | None) -> Tensor | None:
         """Factors of the recurrent matrix of a layer; None keeps all."""

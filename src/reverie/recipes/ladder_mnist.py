@@ -37,7 +37,6 @@ def run(
     latent: Count = 4,
     blocks: Count = 2,
     local: Steps = 0,
-    reach: Count = 3,
     depth: Count = 1,
     beta: Weight = 1.0,
     warmup: Fraction = 0.08,
@@ -58,7 +57,6 @@ def run(
         blocks: residual blocks on the way up at each of those sizes.
         local: features that tell each bit, beside the bits just before it; 0 for bits that are independent given the
             code.
-        reach: rows above, and columns to either side, of the bits that a bit sees.
         depth: layers of the network that sees them.
         beta: weight of the divergence; 1 is the bound of the likelihood.
         warmup: part of the budget over which that weight rises from 0.
@@ -71,7 +69,7 @@ def run(
     """
     latent_rungs = (Rung(width, blocks, count, latent * 2**place) for place, count in enumerate(layers))
     ladder = Ladder(data.shape, local or data.shape[0], [Rung(max(1, width // 2)), *latent_rungs])
-    observation = LocalBits(Bernoulli, data.shape[0], local, reach, depth) if local else Bernoulli
+    observation = LocalBits(Bernoulli, data.shape[0], local, depth=depth) if local else Bernoulli
     model = LadderVAE(ladder, observation, objective=Bound(beta=beta, floor=floor, warmup=warmup))
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]

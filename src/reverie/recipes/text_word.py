@@ -3,8 +3,8 @@
 Architecture: PyTorch's example word_language_model (2017): two layers of 200 units over embeddings of 200, LSTM, GRU
 or plain, tied or not, gradient descent at 20 with gradients cut at 0.25, and a rate that goes to a quarter after an
 epoch that brought nothing. Differs: the vocabulary is of the training part alone, validation is exact over every word,
-dropout is locked (the same units in a window), each epoch starts at another place of the text, and one row in a hundred
-forgets its state before a window.
+recurrent matrices start orthogonal, forget gates open and embeddings with deviation 1, each epoch starts at another
+place of the text, and one row in a hundred forgets its state before a window.
 """
 
 from functools import partial
@@ -59,7 +59,7 @@ def run(
         clip: largest norm of the gradient; 0 for no limit.
     """
     tokenizer = data.tokenizer(tokens, vocabulary)
-    restraint = Restraint(inputs=dropout, layers=dropout, outputs=dropout, state=0.01)
+    restraint = Restraint(inputs=dropout, layers=dropout, outputs=dropout, state=0.01, locked=False)
     layers = stack(cell, embedding, units)
     return Plan(
         model=LanguageModel(len(tokenizer), embedding, layers, tie=tie == "yes", restraint=restraint),
