@@ -59,7 +59,7 @@ def run(
     """
     tokenizer = data.tokenizer(tokens, vocabulary)
     dropped = {"inputs": inputs, "layers": layers, "outputs": outputs, "words": words, "recurrent": recurrent}
-    restraint = Restraint(**dropped, state=0.01, activity=2.0, slowness=1.0)
+    restraint = Restraint(**dropped, state=0.01, activity=2.0, slowness=1.0, locked=True)
     return Plan(
         model=LanguageModel(len(tokenizer), embedding, stack("lstm", embedding, units), tie=True, restraint=restraint),
         view=Columns(tokenizer, window),
