@@ -8,23 +8,16 @@ that of the interpreter with torch and reverie, and the small run is the same co
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
-from datetime import date
 from itertools import count
 from pathlib import Path
 
-import torch
-
-import reverie
+from record import keep, put, rows, table
 from reverie.data.text import read_text
-from reverie.engine.machine import describe
 
-HERE = Path(__file__).parent
-RESULTS, PAGE = HERE / "results.jsonl", HERE.parent / "docs" / "text.md"
-BEGIN, END = "<!-- memory -->", "<!-- end of memory -->"
+HEAD = ["text", "torch and reverie alone", "1 MB of text", "this text", "above 1 MB of text, times the text"]
 PEAK = "; print(next(x for x in open('/proc/self/status') if x.startswith('VmHWM')).split()[1])"
 
 
@@ -53,16 +46,11 @@ def measured(size: int) -> dict[str, int]:
 
 def render() -> None:
     """Put the table into docs/text.md, between its marks."""
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    found = [row for row in rows if row["kind"] == "memory"][-1:]
-    lines = ["| text | torch and reverie alone | 1 MB of text | this text | above torch and reverie, times the text |"]
-    lines.append("|---|---|---|---|---|")
-    for row in found:
+    lines = []
+    for row in rows("memory")[-1:]:
         megabytes = (f"{row[name] / 1e6:,.0f} MB" for name in ("size", "base", "small", "peak"))
-        lines.append(f"| {' | '.join(megabytes)} | {row['ratio']:.2f} |")
-    lines = lines if found else ["Not run yet."]
-    before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.split(END)[1]}")
+        lines.append([*megabytes, f"{(row['peak'] - row['small']) / row['size']:.2f}"])
+    put("text.md", "memory", table(HEAD, lines))
 
 
 def main() -> None:
@@ -72,16 +60,7 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="only put the table into docs/text.md")
     arguments = parser.parse_args()
     if not arguments.render:
-        row = {
-            "kind": "memory",
-            **(found := measured(arguments.size)),
-            "ratio": round((found["peak"] - found["base"]) / found["size"], 3),
-            "date": date.today().isoformat(),
-            "device": describe(torch.device("cpu")),
-            "versions": {"reverie": reverie.__version__, "torch": torch.__version__},
-        }
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        keep("memory", **measured(arguments.size))
     render()
 
 

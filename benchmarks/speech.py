@@ -8,25 +8,19 @@ carried, and with the last 40 symbols read again for each.
 """
 
 import argparse
-import json
 import time
-from datetime import date
-from pathlib import Path
 
 import torch
 
-import reverie
+from record import keep, put, rows, table
 from reverie.data.tokenizers import Characters
-from reverie.engine.machine import describe
 from reverie.models.language import LanguageModel
 from reverie.nn.recurrent import stack
 from reverie.text.generation import Wish, generate
 
 SYMBOLS = Characters([chr(33 + i) for i in range(65)])
 WINDOW = 40
-HERE = Path(__file__).parent
-RESULTS, PAGE = HERE / "results.jsonl", HERE.parent / "docs" / "text-evaluation.md"
-BEGIN, END = "<!-- speech -->", "<!-- end of speech -->"
+HEAD = ["units of the LSTM", "state carried", f"last {WINDOW} symbols read again", "times"]
 
 
 class Anew(torch.nn.Module):
@@ -58,15 +52,14 @@ def rates(units: int) -> tuple[float, float]:
 
 
 def render() -> None:
-    """Put the newest figures into the page, between their marks; without any, what stands there stays."""
-    found = [row for row in map(json.loads, RESULTS.read_text().splitlines()) if row["kind"] == "speech"][-1:]
-    if not found:
-        return
-    lines = ["| units of the LSTM | state carried | last 40 symbols read again | times |", "|---|---|---|---|"]
-    for units, (carried, anew) in found[0]["rates"].items():
-        lines.append(f"| {units} | {carried:,.0f} | {anew:,.0f} | {carried / anew:.1f} |")
-    before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.split(END)[1]}")
+    """Put the newest figures into docs/text-evaluation.md."""
+    found = [row["rates"] for row in rows("speech")[-1:]]
+    lines = [
+        [units, f"{carried:,.0f}", f"{anew:,.0f}", f"{carried / anew:.1f}"]
+        for rates in found
+        for units, (carried, anew) in rates.items()
+    ]
+    put("text-evaluation.md", "speech", table(HEAD, lines))
 
 
 def main() -> None:
@@ -75,15 +68,7 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="only put the table into docs/text-evaluation.md")
     if not parser.parse_args().render:
         torch.set_num_threads(1)
-        row = {
-            "kind": "speech",
-            "rates": {str(units): rates(units) for units in (128, 256, 512)},
-            "date": date.today().isoformat(),
-            "device": describe(torch.device("cpu")),
-            "versions": {"reverie": reverie.__version__, "torch": torch.__version__},
-        }
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        keep("speech", rates={str(units): rates(units) for units in (128, 256, 512)})
     render()
 
 

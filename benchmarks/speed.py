@@ -19,6 +19,7 @@ from statistics import median
 import numpy as np
 import torch
 
+from record import put
 from reverie.data import load
 from reverie.data.corpus import load_text
 from reverie.engine.machine import describe
@@ -27,7 +28,6 @@ HERE = Path(__file__).parent
 PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
 OWN = sys.executable
 LOOPS = ("vae-iaf-mnist", "ladder-mnist", "gan-mlp", "dcgan")  # recipes whose own networks a plain loop trains beside
-BEGIN, END = "<!-- speed -->", "<!-- end of speed -->"
 
 
 def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str) -> dict[str, dict[str, list[str]]]:
@@ -115,10 +115,8 @@ def table() -> str:
 
 
 def render() -> None:
-    """Put the table into docs/performance.md, between its marks."""
-    page = HERE.parent / "docs" / "performance.md"
-    before, rest = page.read_text().split(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}")
+    """Put the table into docs/performance.md."""
+    put("performance.md", "speed", table())
 
 
 def main() -> None:

@@ -12,19 +12,14 @@ import json
 import subprocess
 import sys
 import tempfile
-from datetime import date
 from pathlib import Path
 
-import torch
-
 import reverie
-from reverie.engine.machine import describe
+from record import keep, put, rows, table
 from reverie.runs import Run
 from reverie.terminal import telling
 
 HERE = Path(__file__).parent
-RESULTS, PAGE = HERE / "results.jsonl", HERE.parent / "docs" / "text.md"
-BEGIN, END = "<!-- words -->", "<!-- end of words -->"
 
 
 def ours(data: str, epochs: int, seed: int) -> float:
@@ -45,15 +40,13 @@ def theirs(data: str, epochs: int, seed: int) -> float:
 
 def render() -> None:
     """Put the table into docs/text.md, between its marks."""
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    newest = {(row["data"], row["epochs"]): row for row in rows if row["kind"] == "words"}
-    lines = ["| text | epochs | seed | `text-word` | the classic loop |", "|---|---|---|---|---|"]
-    for row in newest.values():
-        for seed, (own, peer) in row["perplexity"].items():
-            lines.append(f"| {row['data']} | {row['epochs']} | {seed} | {own:.1f} | {peer:.1f} |")
-    lines = lines if newest else ["Not run yet."]
-    before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.split(END)[1]}")
+    newest = {(row["data"], row["epochs"]): row for row in rows("words")}
+    lines = [
+        [row["data"], str(row["epochs"]), seed, f"{own:.1f}", f"{peer:.1f}"]
+        for row in newest.values()
+        for seed, (own, peer) in row["perplexity"].items()
+    ]
+    put("text.md", "words", table(["text", "epochs", "seed", "`text-word`", "the classic loop"], lines))
 
 
 def main() -> None:
@@ -66,16 +59,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.render:
         given = (arguments.data, arguments.epochs)
-        row = {
-            "kind": "words",
-            "data": arguments.data,
-            "epochs": arguments.epochs,
-            "date": date.today().isoformat(),
-            "device": describe(torch.device("cpu")),
-            "perplexity": {str(seed): [ours(*given, seed), theirs(*given, seed)] for seed in arguments.seeds},
-        }
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        found = {str(seed): [ours(*given, seed), theirs(*given, seed)] for seed in arguments.seeds}
+        keep("words", data=arguments.data, epochs=arguments.epochs, perplexity=found)
     render()
 
 

@@ -1,0 +1,48 @@
+"""Rows of results.jsonl, and the tables of the documentation that are made from them."""
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import reverie
+from reverie.engine.machine import describe
+
+HERE = Path(__file__).parent
+RESULTS, DOCS = HERE / "results.jsonl", HERE.parent / "docs"
+
+
+def rows(kind: str) -> list[dict[str, Any]]:
+    """All rows of a kind, the oldest first."""
+    return [row for row in map(json.loads, RESULTS.read_text().splitlines()) if row["kind"] == kind]
+
+
+def keep(kind: str, **row: Any) -> None:
+    """Append a row, with the day, the processor and the versions."""
+    known = {
+        "date": date.today().isoformat(),
+        "device": describe(torch.device("cpu")),
+        "versions": {"reverie": reverie.__version__, "torch": torch.__version__},
+    }
+    with RESULTS.open("a") as file:
+        file.write(json.dumps({"kind": kind, **row, **known}) + "\n")
+
+
+def put(page: str, name: str, text: str) -> None:
+    """Put what was rendered into a page of the documentation, between the marks of that name."""
+    path, begin, end = DOCS / page, f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, rest = path.read_text().split(begin)
+    path.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")
+
+
+def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown; words in its place where nothing was run yet."""
+    cells = [list(line) for line in lines]
+    if not cells:
+        return "Not run yet."
+    names = list(head)
+    words = [f"| {' | '.join(line)} |" for line in [names, *cells]]
+    return "\n".join([words[0], "|---" * len(names) + "|", *words[1:]])
