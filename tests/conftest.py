@@ -1,12 +1,15 @@
-"""What all tests share: one thread, a folder of runs of their own, and no network."""
+"""What all tests share: one thread, a folder of runs of their own, no network, and no haste."""
 
 import os
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
 os.environ.setdefault("REVERIE_OFFLINE", "1")
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
