@@ -44,7 +44,7 @@ def test_parts_are_taken_as_they_come(tmp_path):
     assert data.split.startswith("the last tenth of the training part")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(min_size=20))
 def test_a_text_is_cut_between_characters(text):
     parts, _ = divided({"all": Utf8.of(text.encode())}, "x")
@@ -107,7 +107,7 @@ def test_fingerprints_are_of_words_and_of_their_split():
     assert type(one)(one.name, moved, one.split, one.license).fingerprint() != one.fingerprint()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(), st.integers(1, 9))
 def test_pieces_are_the_text(text, size):
     import reverie.data.utf8 as module

@@ -29,7 +29,7 @@ def test_frequent_runs_are_one_symbol(trained):
     assert "the" in "".join(trained.symbols)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(text=st.text())
 def test_any_text_comes_back(trained, text):
     assert trained.decode(trained.encode(text)) == text

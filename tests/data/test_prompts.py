@@ -59,7 +59,7 @@ def test_many_changes_are_said_in_one_short_message():
     assert len(word) < 250
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(st.characters()))
 def test_no_prompt_fails(text):
     for tokenizer in (ASCII, Bytes(), Words.of(["a b"])):

@@ -16,7 +16,7 @@ from reverie.errors import DataError, UsageError
 SAMPLES = ("👩‍👩‍👧 e\u0301 é ไทย العربية 東京\r\n\ufeffa\tb\0", "\u2028\x85\x1c", "")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text())
 def test_characters_and_bytes_give_any_text_back(text):
     for tokenizer in (Characters.of([text]), Bytes()):
@@ -35,7 +35,7 @@ def test_scripts_marks_and_line_ends_come_back(text):
     assert Bytes().encode(text).tobytes() == text.encode()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.text(st.characters(categories=["L"]), min_size=1), max_size=4), max_size=5))
 def test_words_come_back_with_single_spaces(lines):
     text = "\n".join(" ".join(line) for line in lines)
