@@ -3,14 +3,15 @@
 Architecture: PyTorch's example word_language_model (2017): two layers of 200 units over embeddings of 200, LSTM, GRU
 or plain, tied or not, gradient descent at 20 with gradients cut at 0.25, and a rate that goes to a quarter after an
 epoch that brought nothing. Differs: the vocabulary is of the training part alone, validation is exact over every word,
-recurrent matrices start orthogonal, forget gates open and embeddings with deviation 1, each epoch starts at another
-place of the text, and one row in a hundred forgets its state before a window.
+each epoch starts at another place of the text, and one row in a hundred forgets its state before a window.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Literal
 
 import torch
+from torch import nn
 
 from reverie.arguments import Count, Fraction, Positive, Steps, Weight
 from reverie.data.corpus import TextSpec
@@ -18,7 +19,7 @@ from reverie.data.pairs import Kind
 from reverie.data.streams import Columns
 from reverie.engine.plan import Plan
 from reverie.models.language import LanguageModel, Restraint
-from reverie.nn.recurrent import Cell, stack
+from reverie.nn.recurrent import Cell, MinGRU, Recurrent, stack
 
 DATA = "wikitext-2"
 TINY = {"embedding": 4, "units": (8,), "batch": 2, "window": 8}
@@ -61,8 +62,10 @@ def run(
     tokenizer = data.tokenizer(tokens, vocabulary)
     restraint = Restraint(inputs=dropout, layers=dropout, outputs=dropout, state=0.01, locked=False)
     layers = stack(cell, embedding, units)
+    model = LanguageModel(len(tokenizer), embedding, layers, tie=tie == "yes", restraint=restraint)
+    _start(model.embedding, layers)
     return Plan(
-        model=LanguageModel(len(tokenizer), embedding, layers, tie=tie == "yes", restraint=restraint),
+        model=model,
         view=Columns(tokenizer, window),
         optimizers={"language": partial(torch.optim.SGD, lr=rate)},
         batch=batch,
@@ -71,3 +74,11 @@ def run(
         clip=clip,
         watch=1_000_000,
     )
+
+
+def _start(embedding: nn.Embedding, layers: Iterable[Recurrent | MinGRU]) -> None:
+    """The example's narrow uniform ranges: torch's own of recurrent layers, and a tenth for embeddings."""
+    nn.init.uniform_(embedding.weight, -0.1, 0.1)
+    for layer in layers:
+        for parameter in layer.parameters() if isinstance(layer, Recurrent) else ():
+            nn.init.uniform_(parameter, -(layer.units**-0.5), layer.units**-0.5)
