@@ -13,7 +13,7 @@ from reverie.data.catalog import CATALOG
 from reverie.data.pairs import Kind
 from reverie.data.text import check_utf8, read_utf8
 from reverie.data.tokenizers import Ids, Tokenizer, build, from_json, smallest
-from reverie.data.utf8 import Utf8, pieces
+from reverie.data.utf8 import Utf8, blocks, pieces
 from reverie.errors import DataError, UsageError
 
 HELD_OUT = 0.1  # of a text without parts, its last tenth is for validation
@@ -127,8 +127,8 @@ class TextData:
         digest = sha256()
         for part, data in self.parts.items():
             digest.update(f"{part} {len(data)} ".encode())
-            for piece in pieces(data):
-                digest.update(piece.encode())
+            for block in blocks(data):
+                digest.update(block)
         return digest.hexdigest()
 
     def record(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Texts: a source of text becomes UTF-8, whole or one text for each part where the source has parts.
 
-A text is kept as its bytes and decoded in pieces: as a string, one emoji would make it four times as large.
+A large one stays in its file; either is decoded in pieces (``utf8``).
 """
 
 import json
@@ -11,7 +11,7 @@ from reverie.data.catalog import CATALOG, Entry, located
 from reverie.data.limits import TEXT_LIMIT, gunzip, printable
 from reverie.data.pictures import SUFFIXES
 from reverie.data.trees import hidden, natural, read_file
-from reverie.data.utf8 import Utf8, pieces
+from reverie.data.utf8 import Utf8, blocks
 from reverie.errors import DataError, suggest
 
 _PARTS = ("train", "valid", "test")
@@ -151,8 +151,9 @@ def check_utf8(data: bytes, what: str) -> bytes:
         raise DataError(f"{what} is binary, not text: it holds a zero byte at {data.index(0)}.")
     done = 0
     try:
-        for piece in pieces(data):
-            done += len(piece.encode())
+        for block in blocks(data):
+            block.decode()
+            done += len(block)
     except UnicodeDecodeError as error:
         place = done + error.start
         line = data.count(b"\n", 0, place) + 1

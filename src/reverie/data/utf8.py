@@ -79,7 +79,12 @@ class Utf8:
 
 
 def pieces(text: bytes | Utf8) -> Iterator[str]:
-    """Decode UTF-8 about a megabyte at a time, up to the end of a line, else of a word, else of a character."""
+    """Decode UTF-8 about a megabyte at a time; see ``blocks``."""
+    return (block.decode() for block in blocks(text))
+
+
+def blocks(text: bytes | Utf8) -> Iterator[bytes]:
+    """Read UTF-8 about a megabyte at a time, up to the end of a line, else of a word, else of a character."""
     text = text if isinstance(text, Utf8) else Utf8.of(text)
     start = 0
     while start < len(text):
@@ -88,5 +93,5 @@ def pieces(text: bytes | Utf8) -> Iterator[str]:
         if start + end < len(text):
             cut = block.rfind(b"\n", 0, end) + 1 or block.rfind(b" ", 0, end) + 1
             end = cut or next((e for e in range(end, max(0, end - 4), -1) if block[e] & 0xC0 != 0x80), end)
-        yield block[:end].decode()
+        yield block[:end]
         start += end

@@ -19,8 +19,7 @@ from reverie.protocols import Batch, Loss, Noise
 class Restraint(NamedTuple):
     """What keeps a model from learning its text by heart: shares that are dropped in training, and penalties in nats.
 
-    What is dropped is the same at every step of a window, where it is locked, and differs between rows; of words and
-    weights, it is the same in all rows.
+    What is dropped differs between rows; of words and weights, it is the same in all rows.
     """
 
     words: float = 0.0  # of the symbols of the vocabulary: whole rows of the embedding
@@ -31,7 +30,7 @@ class Restraint(NamedTuple):
     state: float = 0.0  # of the rows that forget their state before a window: else a cold start is never learnt
     activity: float = 0.0  # weight of the mean of |dropped output|^2 (AR)
     slowness: float = 0.0  # weight of the mean of |output_t - output_{t-1}|^2 (TAR)
-    locked: bool = True
+    locked: bool = True  # the same numbers at every step of a window; else drawn anew at each
 
 
 class LanguageModel(nn.Module):

@@ -80,5 +80,5 @@ def _start(embedding: nn.Embedding, layers: Iterable[Recurrent | MinGRU]) -> Non
     """The example's narrow uniform ranges: torch's own of recurrent layers, and a tenth for embeddings."""
     nn.init.uniform_(embedding.weight, -0.1, 0.1)
     for layer in layers:
-        for parameter in layer.parameters() if isinstance(layer, Recurrent) else ():
+        for parameter in layer.parameters():
             nn.init.uniform_(parameter, -(layer.units**-0.5), layer.units**-0.5)

@@ -58,8 +58,16 @@ def run(
         clip: largest norm of the gradient; 0 for no limit.
     """
     tokenizer = data.tokenizer(tokens, vocabulary)
-    dropped = {"inputs": inputs, "layers": layers, "outputs": outputs, "words": words, "recurrent": recurrent}
-    restraint = Restraint(**dropped, state=0.01, activity=2.0, slowness=1.0, locked=True)
+    restraint = Restraint(
+        inputs=inputs,
+        layers=layers,
+        outputs=outputs,
+        words=words,
+        recurrent=recurrent,
+        state=0.01,
+        activity=2.0,
+        slowness=1.0,
+    )
     return Plan(
         model=LanguageModel(len(tokenizer), embedding, stack("lstm", embedding, units), tie=True, restraint=restraint),
         view=Columns(tokenizer, window),
