@@ -105,6 +105,7 @@ ARGUMENTS = [
     case("train gan-mlp --data {flat} --smoothing 0.5 --batch 8", USAGE, "--smoothing", "below 0.5"),
     case("train gan-hinge --data {flat} --size 27 --batch 8", USAGE, "27x27", "--size 28"),
     case("train dcgan --data {flat} --batch 8", USAGE, "8x8", "at least 16", "--size 16"),
+    case("train ladder-mnist --data {flat} --depth 2 --batch 8", USAGE, "--depth", "--local 16"),
     case("train vae-vamp --data {flat} --components 0", USAGE, "--components", "at least 1", "got 0"),
     case("train vae-cnov", USAGE, '"vae-cnov"', 'Did you mean "vae-conv"', "reverie recipes"),
     case("train xyz", USAGE, '"xyz"', "reverie recipes", ".py"),

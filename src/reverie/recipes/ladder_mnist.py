@@ -18,6 +18,7 @@ from reverie.data import ImageSpec
 from reverie.data.views import bits
 from reverie.distributions import Bernoulli
 from reverie.engine.plan import Plan, cosine
+from reverie.errors import UsageError
 from reverie.models.ladder_vae import LadderVAE
 from reverie.nn.ladder import Ladder, Rung
 from reverie.nn.local import LocalBits
@@ -66,7 +67,12 @@ def run(
         batch: images a step.
         ema: decay a step of the averaged weights; 0 for none.
         clip: largest norm of the gradient; 0 for no limit.
+
+    Raises:
+        UsageError: a depth without bits that see others.
     """
+    if depth > 1 and not local:
+        raise UsageError("--depth is of the network by which bits see others: give --local too, --local 16 say.")
     latent_rungs = (Rung(width, blocks, count, latent * 2**place) for place, count in enumerate(layers))
     ladder = Ladder(data.shape, local or data.shape[0], [Rung(max(1, width // 2)), *latent_rungs])
     observation = LocalBits(Bernoulli, data.shape[0], local, depth=depth) if local else Bernoulli
