@@ -3,9 +3,11 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from reverie.errors import UsageError
 from reverie.nn.conv import (
+    TransposedConv,
     conv_autoencoder_code,
     conv_autoencoder_decoder,
     conv_autoencoder_encoder,
@@ -82,3 +84,41 @@ def test_conv_autoencoder_gives_back_every_size_it_takes(shape):
 def test_other_sizes_are_refused_with_the_way_out(build, shape, match):
     with pytest.raises(UsageError, match=match):
         build(shape)
+
+
+TRANSPOSED = [(3, 4, 3, 2, 1, 1), (2, 3, 3, 2, 1, 0), (4, 1, 4, 2, 1, 0), (2, 5, 5, 1, 2, 0)]
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "kernel", "stride", "padding", "more"), TRANSPOSED)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_transposed_convolution_is_torch_s_own(inputs, outputs, kernel, stride, padding, more, layout):
+    layer = TransposedConv(inputs, outputs, kernel, stride, padding, more).double().to(memory_format=layout)
+    x = torch.randn(3, inputs, 5, 4, dtype=torch.float64).to(memory_format=layout).requires_grad_()
+    expected = functional.conv_transpose2d(x, layer.weight, layer.bias, stride, padding, more)
+    found, weight = layer(x), torch.randn_like(expected)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    of = (x, layer.weight, layer.bias)
+    ours, theirs = (torch.autograd.grad((y * weight).sum(), of) for y in (found, expected))
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(layer.eval()(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_transposed_convolution_can_be_differentiated_twice():
+    layer, x = TransposedConv(2, 3, 3, stride=2).double(), torch.randn(1, 2, 3, 2, dtype=torch.float64)
+    names = ("weight", "bias")
+
+    def applied(x, *weights):
+        return torch.func.functional_call(layer, dict(zip(names, weights, strict=True)), x)
+
+    given = [t.detach().requires_grad_() for t in (x, layer.weight, layer.bias)]
+    assert torch.autograd.gradgradcheck(applied, given)
+
+
+def test_a_transposed_convolution_in_half_precision_is_as_near_as_torch_s_own():
+    layer, x = TransposedConv(16, 16, 3, stride=2), torch.randn(4, 16, 6, 6).to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, theirs = layer(x), layer.eval()(x)
+    exact = functional.conv_transpose2d(x, layer.weight, layer.bias, stride=2)
+    assert ours.dtype == theirs.dtype == torch.bfloat16
+    assert (ours - exact).abs().mean() < 1.5 * (theirs - exact).abs().mean()

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from reverie.nn.processor import short, trains_on_processor
+
 
 class ThinConv(nn.Conv2d):
     """``nn.Conv2d`` with 3x3 kernels and stride 1 that keeps the size: (B, C, H, W) to (B, C', H, W), C' small.
@@ -22,11 +24,10 @@ class ThinConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same values as ``nn.Conv2d``, up to rounding."""
-        if not (self.training and torch.is_grad_enabled() and x.device.type == "cpu"):
+        if not trains_on_processor(self, x):
             return super().forward(x)
-        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        y: Tensor = _Taps.apply(x.to(kind), self.weight.to(kind))  # type: ignore[no-untyped-call]
-        return y if self.bias is None else y + self.bias.to(kind).view(-1, 1, 1)
+        y: Tensor = _Taps.apply(*short(x, self.weight))  # type: ignore[no-untyped-call]
+        return y if self.bias is None else y + self.bias.to(y.dtype).view(-1, 1, 1)
 
 
 class _Taps(torch.autograd.Function):
