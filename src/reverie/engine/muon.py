@@ -17,23 +17,49 @@ SMALLEST = 8  # rows and columns that make a matrix worth it; smaller ones take 
 EPS = 1e-7  # against a norm of 0
 
 
-def orthogonalised(matrices: Tensor) -> Tensor:
-    """About ``U V^T`` of each ``M = U S V^T``, (N, R, C), by Newton-Schulz iterations without a decomposition.
+def orthogonalised(stacks: Sequence[Tensor]) -> list[Tensor]:
+    """About ``U V^T`` of each ``M = U S V^T``, by Newton-Schulz iterations without a decomposition.
 
     Exactly ``U p(S / |M|) V^T`` with ``p`` the polynomial of this module, iterated five times. A step multiplies by
     ``Q = A I + B X X^T + C (X X^T)^2``, and those products commute: ``X X^T`` becomes ``Q X X^T Q``, so that all steps
-    work on the short side's square alone, and M is multiplied once.
+    work on the short side's square alone, those of all matrices together that have such a side; and M is multiplied
+    once.
+
+    Args:
+        stacks: matrices of equal sides, (N, R, C) each.
     """
-    tall = matrices.shape[1] > matrices.shape[2]
-    x: Tensor = matrices.mT if tall else matrices
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + EPS)
-    square, one = x @ x.mT, torch.eye(x.shape[1]).to(x)
-    product = one.expand_as(square)
-    for _ in range(ROUNDS):
-        step = torch.baddbmm(A * one + B * square, square, square, alpha=C)
-        product, square = step @ product, step @ square @ step
-    x = product @ x
-    return x.mT if tall else x
+    wide = [stack.mT if stack.shape[1] > stack.shape[2] else stack for stack in stacks]
+    unit = [x / (x.norm(dim=(1, 2), keepdim=True) + EPS) for x in wide]
+    lifts = _lifts([x @ x.mT for x in unit])
+    turned = [lift @ x for lift, x in zip(lifts, unit, strict=True)]
+    return [y if x is stack else y.mT for y, x, stack in zip(turned, wide, stacks, strict=True)]
+
+
+def _lifts(squares: Sequence[Tensor]) -> list[Tensor]:
+    """The product of all steps' Q for each ``X X^T``, those of one side in one go: few calls for many kernels."""
+    found = list(squares)
+    for side in {square.shape[1] for square in squares}:
+        places = [place for place, square in enumerate(squares) if square.shape[1] == side]
+        together = _lift(torch.cat([squares[place] for place in places]))
+        parts = torch.split(together, [len(squares[place]) for place in places])
+        for place, part in zip(places, parts, strict=True):
+            found[place] = part
+    return found
+
+
+def _lift(square: Tensor) -> Tensor:
+    step = _q(square)
+    product = step
+    for _ in range(ROUNDS - 1):
+        square = step @ square @ step
+        step = _q(square)
+        product = step @ product
+    return product
+
+
+def _q(square: Tensor) -> Tensor:
+    one = torch.eye(square.shape[1]).to(square)
+    return torch.baddbmm(A * one + B * square, square, square, alpha=C)
 
 
 class Muon(torch.optim.Adam):
@@ -69,18 +95,18 @@ class Muon(torch.optim.Adam):
         return super().step(closure)
 
     def _turn(self, parameters: Sequence[nn.Parameter], group: dict[str, Any]) -> None:
-        """One step of the matrices, those of equal sides together; their gradients are used up."""
-        for (rows, columns), same in groupby(sorted(parameters, key=_sides), key=_sides):
-            weights: list[Tensor] = list(same)
-            gradients = [w.grad for w in weights if w.grad is not None]
-            momenta = [self._momentum(w) for w in weights]
-            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-            ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
-            turned = orthogonalised(torch.stack([a.reshape(rows, columns) for a in ahead]))
-            steps = [t.view(w.shape) for t, w in zip(turned, weights, strict=True)]
-            torch._foreach_add_(weights, steps, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
-            for weight in weights:
-                weight.grad = None  # Adam leaves out what has none
+        """One step of the matrices; their gradients are used up."""
+        weights: list[Tensor] = sorted(parameters, key=_sides)
+        gradients = [w.grad for w in weights if w.grad is not None]
+        momenta = [self._momentum(w) for w in weights]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        alike = [list(same) for _, same in groupby(ahead, key=_sides)]
+        turned = orthogonalised([torch.stack([a.reshape(_sides(a)) for a in same]) for same in alike])
+        steps = [step for stack in turned for step in _stretch(stack)]
+        torch._foreach_add_(weights, [s.view(w.shape) for s, w in zip(steps, weights, strict=True)], alpha=-group["lr"])
+        for weight in weights:
+            weight.grad = None  # Adam leaves out what has none
 
     def _momentum(self, weight: Tensor) -> Tensor:
         state = self.state[weight]
@@ -91,10 +117,15 @@ class Muon(torch.optim.Adam):
         return momentum
 
 
+def _stretch(stack: Tensor) -> list[Tensor]:
+    """Each matrix of a stack (N, R, C), times ``max(1, R / C)^(1/2)``."""
+    return list(max(1.0, stack.shape[1] / stack.shape[2]) ** 0.5 * stack)
+
+
 def is_matrix(parameter: Tensor) -> bool:
     """Whether a parameter is turned: at least 8 rows and 8 columns."""
     return parameter.dim() > 1 and min(_sides(parameter)) >= SMALLEST
 
 
 def _sides(parameter: Tensor) -> tuple[int, int]:
-    return parameter.shape[0], parameter[0].numel()
+    return parameter.shape[0], parameter.numel() // parameter.shape[0]
