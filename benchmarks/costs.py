@@ -8,7 +8,6 @@ A row of results.jsonl holds the command, the curves, the figures with their pro
 """
 
 import argparse
-import json
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 import reverie
+from record import append, rows
 from reverie.evaluation import read_figures
 from reverie.objectives import adversarial
 from reverie.report import plots
@@ -32,7 +32,6 @@ from reverie.report.plots import Panel
 from reverie.terminal import telling
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results.jsonl"
 PAGE = HERE.parent / "docs" / "costs.md"
 PICTURES = HERE.parent / "docs" / "pictures"
 DATA, IMAGES, BATCH = "mnist-5k", 64_000, 64  # real images that the critic sees, and of a turn
@@ -146,8 +145,7 @@ def slopes(build: Callable[[], adversarial.Cost], logits: Sequence[float]) -> li
 
 def latest() -> dict[str, dict]:
     """The newest row of each name."""
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-    return {row["name"]: row for row in rows if row["kind"] == "costs"}
+    return {row["name"]: row for row in rows("costs")}
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
@@ -257,9 +255,7 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="only render the page")
     arguments = parser.parse_args()
     for name in [] if arguments.render else arguments.only:
-        row = {**measure(name), "shared": arguments.shared}
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append({**measure(name), "shared": arguments.shared})
     render()
 
 

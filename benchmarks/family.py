@@ -7,7 +7,6 @@ A folder FOLDER/pixelcnn, FOLDER/ladder-mnist or FOLDER/gan-hinge that holds a f
 """
 
 import argparse
-import json
 import time
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import torch
 
 from bare import command, trained
+from record import append, rows
 from reverie.engine.noise import ItemNoise
 from reverie.metrics.density import evaluate_density
 from reverie.metrics.figures import Figure
@@ -25,7 +25,6 @@ from reverie.report import sheets
 from reverie.runs import Run
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results.jsonl"
 PAGE = HERE.parent / "docs" / "family.md"
 PICTURE = HERE.parent / "docs" / "pictures" / "family.png"
 K, TEST, TIMED, SHOWN = 50, 200, 16, 14
@@ -124,9 +123,8 @@ def measure(runs: Path) -> None:
     torch.set_num_threads(1)
     found = {name: trained(name, settings, runs / name) for name, settings in SETTINGS.items()}
     samples = [drawn(run.trained, 2 * SHOWN, "family") for run in found.values()]
-    rows = [row_of(name, run) for name, run in found.items()]
-    with RESULTS.open("a") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    for row in [row_of(name, run) for name, run in found.items()]:
+        append(row)
     labels = [label for name in found for label in (name, "")]
     sheet = sheets.sheet(
         torch.cat(samples), title="Three kinds of generative models, the same digits", columns=SHOWN, rows=labels
@@ -163,8 +161,7 @@ def table(head: list[str], lines: list[list[str]]) -> str:
 
 def render() -> None:
     """Write the page from the newest row of each model."""
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    newest = {row["name"]: row for row in rows if row["kind"] == "family"}
+    newest = {row["name"]: row for row in rows("family")}
     there = [(f"`{name}`", kind, how, newest[name]) for name, (kind, how) in KINDS.items()]
     can = [
         [name, kind, likelihood_words(row), f"{row['codes']} numbers" if row["codes"] else "none", how]

@@ -9,7 +9,6 @@ The figure is the one that the recipe itself gives after each epoch: the ELBO at
 
 import argparse
 import itertools
-import json
 import os
 import statistics
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from pathlib import Path
 import torch
 
 from bare import command, trained
+from record import append, rows
 from reverie.engine.checkpoint import newest
 from reverie.engine.noise import ItemNoise
 from reverie.files import read_lines
@@ -26,7 +26,6 @@ from reverie.report import sheets
 from reverie.runs import Run
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results.jsonl"
 PICTURES = HERE.parent / "docs" / "pictures"
 SETTINGS = {"epochs": 3}
 KINDS = {"with the flow": {}, "without it": {"flow": 0}}
@@ -68,9 +67,9 @@ def of(values: Iterable[float]) -> str:
     return f"{statistics.mean(there):.2f}{error}"
 
 
-def section(rows: list[dict]) -> str:
+def section() -> str:
     """The part of docs/results.md on the flow, of the seeds and epochs that both kinds have; nothing without one."""
-    newest = {(row["name"], row["seed"]): row for row in rows if row["kind"] == "flow"}
+    newest = {(row["name"], row["seed"]): row for row in rows("flow")}
     seeds = [seed for seed in SEEDS if all((kind, seed) in newest for kind in KINDS)]
     if not seeds:
         return ""
@@ -140,9 +139,8 @@ def main() -> None:
         if given.seeds:
             return
         runs = {(kind, seed): run_of(kind, seed, given.runs, given.threads) for seed in SEEDS for kind in KINDS}
-        with RESULTS.open("a") as file:
-            for (kind, seed), run in runs.items():
-                file.write(json.dumps(row_of(kind, seed, run, given.shared)) + "\n")
+        for (kind, seed), run in runs.items():
+            append(row_of(kind, seed, run, given.shared))
     draw(Run(given.runs / "with-the-flow-0"))
 
 

@@ -8,20 +8,17 @@ A row of results.jsonl is one run: its command, figures with their protocols, se
 """
 
 import argparse
-import json
 import tempfile
 from collections import defaultdict
 from datetime import date
-from pathlib import Path
 from statistics import fmean, stdev
 
 import reverie
+from record import DOCS, append, rows
 from reverie.runs import Run
 from reverie.terminal import telling
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results.jsonl"
-PAGE = HERE.parent / "docs" / "games.md"
+PAGE = DOCS / "games.md"
 RECIPES = ("gan-hinge", "gan-mlp", "gan-mlp-small", "dcgan", "wgan-gp", "r3gan")
 SAMPLES = 10_000
 SHOWN = {  # a figure's name: its column and digits
@@ -73,11 +70,10 @@ def measure(recipe: str, seed: int, minutes: float, threads: int) -> dict:
     }
 
 
-def rows() -> list[dict]:
+def newest() -> list[dict]:
     """The newest row of each recipe, seed, budget and device."""
-    read = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-    newest = {(r["name"], r["seed"], r["minutes"], r["device"]): r for r in read if r["kind"] == "games"}
-    return list(newest.values())
+    each = {(r["name"], r["seed"], r["minutes"], r["device"]): r for r in rows("games")}
+    return list(each.values())
 
 
 def value(row: dict, name: str) -> float:
@@ -113,7 +109,7 @@ def section(title: tuple[float, str], there: list[dict]) -> str:
 def render() -> None:
     """Write the page."""
     groups: dict[tuple[float, str], list[dict]] = defaultdict(list)
-    for row in rows():
+    for row in newest():
         groups[row["minutes"], row["device"]].append(row)
     PAGE.write_text("\n".join([HEAD, *(section(title, groups[title]) for title in sorted(groups, reverse=True))]))
 
@@ -130,9 +126,7 @@ def main() -> None:
     if not arguments.render:
         for seed in arguments.seeds:
             for recipe in arguments.only:
-                row = measure(recipe, seed, arguments.minutes, arguments.threads)
-                with RESULTS.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
+                append(measure(recipe, seed, arguments.minutes, arguments.threads))
     render()
 
 

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
+from record import append
 from reverie.engine.machine import describe
 from reverie.latent import decode_means
 from reverie.runs import Run, open_run
 
-HERE = Path(__file__).parent
 MOVES, GRIDS, SYMBOLS = 200, 10, 5000
 CHROMIUM = "/usr/bin/chromium"
 CREW = "document.documentElement.dataset.crew"
@@ -170,13 +170,10 @@ def main() -> None:
         else:
             row |= {**measured(page, session), "difference": difference(page, run)}
         browser.close()
-    line = json.dumps(
-        {key: round(v, 8 if key == "difference" else 2) if isinstance(v, float) else v for key, v in row.items()}
-    )
-    print(line)
+    row = {key: round(v, 8 if key == "difference" else 2) if isinstance(v, float) else v for key, v in row.items()}
+    print(json.dumps(row))
     if not given.dry:
-        with (HERE / "results.jsonl").open("a") as results:
-            results.write(line + "\n")
+        append(row)
 
 
 if __name__ == "__main__":

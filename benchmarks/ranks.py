@@ -3,20 +3,16 @@
 REVERIE_DATA=... python benchmarks/ranks.py
 """
 
-import json
 import subprocess
 import sys
 import tempfile
-from datetime import date
 from pathlib import Path
 from statistics import median
 
-import torch
-
-from reverie.engine.machine import allowed_cores, describe
+from record import keep
+from reverie.engine.machine import allowed_cores
 from reverie.files import read_lines
 
-HERE = Path(__file__).parent
 RACES = {"vae-conv": (60, 10), "vae-mlp": (1000, 200)}  # steps, and how many of them are not counted
 ROUNDS, BATCH = 3, 128
 
@@ -52,18 +48,9 @@ def main() -> None:
         for _ in range(ROUNDS):
             for ranks, values in found.items():
                 values.append(images_per_second(recipe, ranks))
-        row = {
-            "kind": "ranks",
-            "name": recipe,
-            "batch": BATCH,
-            "rounds": ROUNDS,
-            "date": date.today().isoformat(),
-            "device": describe(torch.device("cpu")),
-            "images_per_second": {f"{ranks} ranks": round(median(values), 1) for ranks, values in found.items()},
-        }
-        with (HERE / "results.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(row["name"], row["images_per_second"], flush=True)
+        rates = {f"{ranks} ranks": round(median(values), 1) for ranks, values in found.items()}
+        keep("ranks", name=recipe, batch=BATCH, rounds=ROUNDS, images_per_second=rates)
+        print(recipe, rates, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,18 +17,28 @@ RESULTS, DOCS = HERE / "results.jsonl", HERE.parent / "docs"
 
 def rows(kind: str) -> list[dict[str, Any]]:
     """All rows of a kind, the oldest first."""
-    return [row for row in map(json.loads, RESULTS.read_text().splitlines()) if row["kind"] == kind]
+    there = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    return [row for row in map(json.loads, there) if row["kind"] == kind]
 
 
 def keep(kind: str, **row: Any) -> None:
     """Append a row, with the day, the processor and the versions."""
-    known = {
+    append({"kind": kind, **row, **here()})
+
+
+def here() -> dict[str, Any]:
+    """The day, the processor and the versions."""
+    return {
         "date": date.today().isoformat(),
         "device": describe(torch.device("cpu")),
         "versions": {"reverie": reverie.__version__, "torch": torch.__version__},
     }
+
+
+def append(row: dict[str, Any]) -> None:
+    """Append a row as it is."""
     with RESULTS.open("a") as file:
-        file.write(json.dumps({"kind": kind, **row, **known}) + "\n")
+        file.write(json.dumps(row) + "\n")
 
 
 def put(page: str, name: str, text: str) -> None:

@@ -9,7 +9,6 @@ A row of results.jsonl holds the command, the figures with their protocols, seco
 """
 
 import argparse
-import json
 import math
 import os
 import tempfile
@@ -21,11 +20,11 @@ from torch.cuda import is_available
 
 import flow
 import reverie
+from record import append, rows
 from reverie.runs import Run
 from reverie.terminal import telling
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results.jsonl"
 PAGE = HERE.parent / "docs" / "results.md"
 K = 1000
 GPU = {"device": "cuda"}
@@ -42,7 +41,7 @@ ROWS = {  # the row's name -> recipe and settings
     "vae-vamp": ("vae-vamp", {}),
     "vae-iaf-mnist": ("vae-iaf-mnist", {}),
     "ladder-mnist": ("ladder-mnist", {"minutes": 10}),
-    "ladder-mnist-local": ("ladder-mnist", {"local": 16, "minutes": 10}),
+    "ladder-mnist-local": ("ladder-mnist", {"local": 16, "depth": 2, "minutes": 10}),
     "pixelcnn": ("pixelcnn", {"minutes": 10}),
     "vae-conditional": ("vae-conditional", {}),
     "vae-iaf-cifar": ("vae-iaf-cifar", {}),
@@ -54,8 +53,8 @@ ROWS = {  # the row's name -> recipe and settings
     "text-word-awd-wikitext-2-gpu": ("text-word-awd", {"data": "wikitext-2", "minutes": 25, **GPU}),
     "text-word-awd-ptb-gpu": ("text-word-awd", {"data": "ptb", "minutes": 25, **GPU}),
     "vae-iaf-mnist-gpu": ("vae-iaf-mnist", {"minutes": 15, **GPU}),
-    "ladder-mnist-static-gpu": ("ladder-mnist", {"local": 16, "binarise": "static", "minutes": 15, **GPU}),
-    "ladder-mnist-dynamic-gpu": ("ladder-mnist", {"local": 16, "minutes": 15, **GPU}),
+    "ladder-mnist-static-gpu": ("ladder-mnist", {"local": 16, "depth": 2, "binarise": "static", "minutes": 15, **GPU}),
+    "ladder-mnist-dynamic-gpu": ("ladder-mnist", {"local": 16, "depth": 2, "minutes": 15, **GPU}),
     "ladder-cifar-gpu": ("ladder-cifar", {"minutes": 30, **GPU}),
 }
 HEAD = """# Results
@@ -131,8 +130,7 @@ def command(name: str) -> str:
 
 def latest() -> dict[str, dict]:
     """The newest row of each name."""
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-    return {row["name"]: row for row in rows if row["kind"] == "reproduce"}
+    return {row["name"]: row for row in rows("reproduce")}
 
 
 def cell(row: dict, name: str, digits: int = 2) -> str:
@@ -182,8 +180,8 @@ def likelihoods(there: list[tuple[str, dict]]) -> list[str]:
 
 def render() -> None:
     """Write the page."""
-    rows = latest()
-    there = [(f"`{name}`", rows[name]) for name in ROWS if name in rows]
+    newest = latest()
+    there = [(f"`{name}`", newest[name]) for name in ROWS if name in newest]
     codes = [
         [name, row["data"], *of(row, "squared_error_per_pixel", "pca_squared_error_per_pixel", digits=5)]
         + of(row, "knn_accuracy", "pca_knn_accuracy", digits=3)
@@ -201,12 +199,12 @@ def render() -> None:
         + [f"{row['seconds_of_evaluation']:.0f}", row["device"] + " (shared)" * row.get("shared", False), row["date"]]
         for name, row in there
     ]
-    times += [[f"`{name}`", f"`{command(name)}`", "not run", *["–"] * 5] for name in ROWS if name not in rows]
+    times += [[f"`{name}`", f"`{command(name)}`", "not run", *["–"] * 5] for name in ROWS if name not in newest]
     parts = [
         HEAD,
         "## Likelihoods, nats per image\n",
         *likelihoods(there),
-        flow.section([json.loads(line) for line in RESULTS.read_text().splitlines()]),
+        flow.section(),
         table("Reconstructions and codes", "| recipe | data | squared error | PCA | neighbours | PCA |", codes),
         CODES,
         table("Text", "| recipe | text | nats, carried | nats, cold 256 | bits, carried | 5-gram | unigram |", texts),
@@ -236,8 +234,7 @@ def main() -> None:
             raise SystemExit("--of is the run of one row: name that row with --only")
         for name in arguments.only:
             row = measured(name, arguments.of) if arguments.of else trained(name, arguments.threads)
-            with RESULTS.open("a") as file:
-                file.write(json.dumps({**row, "shared": arguments.shared}) + "\n")
+            append({**row, "shared": arguments.shared})
             render()
     render()
 

@@ -19,7 +19,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from record import put
+from record import append, put, rows
 from reverie.data import load
 from reverie.data.corpus import load_text
 from reverie.engine.machine import describe
@@ -93,8 +93,7 @@ def peak() -> dict[str, float]:
 
 def table() -> str:
     """The newest row of each race as a table."""
-    rows = [json.loads(line) for line in (HERE / "results.jsonl").read_text().splitlines()]
-    newest = {(row["name"], row["batch"]): row for row in rows if row["kind"] == "speed"}
+    newest = {(row["name"], row["batch"]): row for row in rows("speed")}
     lines = [
         "| network | batch | contender | images (targets) a second | reverie is faster by |",
         "|---|---|---|---|---|",
@@ -102,7 +101,7 @@ def table() -> str:
     for (name, batch), row in newest.items():
         for contender, rate in row["images_per_second"].items():
             lines.append(f"| {name} | {batch} | {contender} | {rate:,.0f} | {row['ratio'][contender]:.2f} |")
-    ranks = {row["name"]: row for row in rows if row["kind"] == "ranks"}
+    ranks = {row["name"]: row for row in rows("ranks")}
     lines += ["", "| network | batch | ranks | images a second |", "|---|---|---|---|"]
     for name, row in ranks.items():
         for count, rate in row["images_per_second"].items():
@@ -134,7 +133,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pixels = Path(folder) / "pixels.npy"
         np.save(pixels, load("mnist").train.pixels[:12_800, 0].numpy())
-        pixels.with_suffix(".txt").write_bytes(load_text("tinyshakespeare").parts["train"])
+        pixels.with_suffix(".txt").write_bytes(load_text("tinyshakespeare").parts["train"].read())
         races = contenders(pixels, arguments.batch, arguments.seconds, folder, arguments.peers)
         for race in arguments.races:
             commands = races[race]
@@ -159,8 +158,7 @@ def main() -> None:
                 "all": {name: [round(value, 1) for value in values] for name, values in found.items()},
                 "ratio": {name: round(median(found["reverie"]) / median(values), 3) for name, values in found.items()},
             }
-            with (HERE / "results.jsonl").open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            append(row)
             print(json.dumps(row["ratio"], indent=2), flush=True)
     return render()
 

@@ -26,10 +26,10 @@ import numpy as np
 import torch
 from playwright.sync_api import Page, sync_playwright
 
+from record import append
 from reverie.engine.machine import describe
 from reverie.runs import Run, open_run
 
-HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
 MOVES, GRIDS = 200, 10
 HEARD = """() => { window.moves = []; window.grids = [];
@@ -155,11 +155,10 @@ def main() -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
-    line = json.dumps({key: round(v, 2) if isinstance(v, float) else v for key, v in row.items()})
-    print(line)
+    row = {key: round(v, 2) if isinstance(v, float) else v for key, v in row.items()}
+    print(json.dumps(row))
     if not given.dry:
-        with (HERE / "results.jsonl").open("a") as results:
-            results.write(line + "\n")
+        append(row)
 
 
 if __name__ == "__main__":
