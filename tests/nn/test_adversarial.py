@@ -11,7 +11,7 @@ def test_the_textbooks_pair_has_the_layers_of_its_print():
     linear = [(layer.in_features, layer.out_features) for layer in generator if isinstance(layer, nn.Linear)]
     assert linear == [(100, 256), (256, 512), (512, 1024), (1024, 784)]
     kinds = [type(layer).__name__ for layer in generator]
-    assert kinds == [*["Linear", "LeakyReLU", "BatchNorm1d"] * 3, "Linear", "Tanh", "Unflatten"]
+    assert kinds == [*["Dense", "LeakyReLU", "BatchNorm1d"] * 3, "Dense", "Tanh", "Unflatten"]
     assert {layer.momentum for layer in generator if isinstance(layer, nn.BatchNorm1d)} == {0.2}
     assert [layer.out_features for layer in critic if isinstance(layer, nn.Linear)] == [512, 256, 1]
     slopes = {layer.negative_slope for net in (generator, critic) for layer in net if isinstance(layer, nn.LeakyReLU)}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from reverie.nn.mlp import gated_mlp, mlp, mlp_decoder, mlp_encoder
+from reverie.nn.mlp import Dense, gated_mlp, mlp, mlp_decoder, mlp_encoder
 
 
 def count(module):
@@ -13,25 +13,25 @@ def count(module):
 
 def test_mlp_is_linear_layers_with_activations_between():
     net = mlp([5, 4, 3, 2], nn.Tanh, nn.Sigmoid)
-    assert [type(layer) for layer in net] == [nn.Linear, nn.Tanh, nn.Linear, nn.Tanh, nn.Linear, nn.Sigmoid]
+    assert [type(layer) for layer in net] == [Dense, nn.Tanh, Dense, nn.Tanh, Dense, nn.Sigmoid]
     x = torch.randn(7, 5)
     by_hand = torch.sigmoid(net[4](torch.tanh(net[2](torch.tanh(net[0](x))))))
     assert torch.equal(net(x), by_hand)
 
 
 def test_one_layer_has_no_activation():
-    assert [type(layer) for layer in mlp([5, 2])] == [nn.Linear]
+    assert [type(layer) for layer in mlp([5, 2])] == [Dense]
 
 
 def test_gated_layers_multiply_one_linear_map_by_the_sigmoid_of_another():
     net = gated_mlp([5, 4, 3, 2])
-    assert [type(layer) for layer in net] == [nn.Linear, nn.GLU, nn.Linear, nn.GLU, nn.Linear]
+    assert [type(layer) for layer in net] == [Dense, nn.GLU, Dense, nn.GLU, Dense]
     x = torch.randn(7, 5)
     (v, w), (a, b) = net[0].weight.chunk(2), net[0].bias.chunk(2)
     hidden = (x @ v.T + a) * torch.sigmoid(x @ w.T + b)
     torch.testing.assert_close(net[:2](x), hidden)
     assert net(x).shape == (7, 2)
-    assert [type(layer) for layer in gated_mlp([5, 2])] == [nn.Linear]
+    assert [type(layer) for layer in gated_mlp([5, 2])] == [Dense]
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 20, 12)])

@@ -6,6 +6,7 @@ that uneven shares weigh what they hold.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from reverie.engine.noise import StepNoise, generator
 from reverie.engine.plan import Plan, Stock
 from reverie.engine.ranks import World
+from reverie.engine.twins import Twins
 
 FEWEST, MOST = 10, 20  # measurements of a run that the best weights are chosen from, about
 LEAST = 100  # batches between them, but for the last one
@@ -39,6 +41,11 @@ class Job:
         if not isinstance(model, nn.Module):
             raise TypeError(f"a plan's model must be an nn.Module; got {type(model).__name__}")
         return model
+
+    @cached_property
+    def twins(self) -> Twins:
+        """The weights in the precision that products are made in, where it is another."""
+        return Twins(self.model, self.precision == "bf16")
 
     @property
     def epoch_steps(self) -> int:
@@ -141,13 +148,14 @@ def _share(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> 
     noise = StepNoise((job.seed, *turn), rows.start, total, job.device)
     number = turn.step * max(plan.model.turns.values()) + turn.number
     carried = _rows(state, rows) if job.stock.continues(number, total) else None
-    with torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision == "bf16", cache_enabled=False):
+    short = torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision == "bf16", cache_enabled=False)
+    with short, job.twins.in_place():
         batch = job.stock.take(number, total, rows, job.seed, noise)
         batch = batch._replace(state=carried, progress=min(1.0, turn.step / job.steps))
         loss = plan.model.loss(turn.player, batch, noise)
         mean = loss.value.float().sum() / total
-    found = torch.autograd.grad(mean, parameters, allow_unused=True)
-    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+    found = torch.autograd.grad(mean, job.twins.of(parameters), allow_unused=True)
+    filled = [torch.zeros_like(p) if g is None else g.to(p.dtype) for p, g in zip(parameters, found, strict=True)]
     logs = {"loss": loss.value, **loss.logs}
     sums = {
         n: (v.detach().float().sum() if v.dim() else v.detach().float() * len(rows)) / total for n, v in logs.items()
@@ -211,12 +219,16 @@ def round_of(
     """All turns of all players in one round; the logs, and whether every update was made."""
     logs: dict[str, Tensor] = {}
     several = len(learners) > 1
+    for learner in learners.values():
+        job.twins.follow(learner.parameters)
     for name, learner in learners.items():
         for number in range(job.plan.model.turns[name]):
             share = gradients(job, Turn(name, step, number), learner.parameters, carried.get(name))
             norm = apply(job, learner, share, factor)
             if norm is None:
                 return logs, False
+            if several:
+                job.twins.follow(learner.parameters)
             carried[name] = share.state
             mine = {**share.logs, "norm": norm} if several else share.logs
             logs |= {f"{name}/{key}" if several else key: value for key, value in mine.items()}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.nn.conv import Shape, glorot
-from reverie.nn.mlp import mlp_encoder
+from reverie.nn.mlp import Dense, mlp_encoder
 
 
 def mlp_generator(latent: int, hidden: Sequence[int], shape: Shape) -> nn.Sequential:
@@ -18,8 +18,8 @@ def mlp_generator(latent: int, hidden: Sequence[int], shape: Shape) -> nn.Sequen
     """
     sizes, layers = [latent, *hidden], list[nn.Module]()
     for inputs, outputs in zip(sizes, sizes[1:], strict=False):
-        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2), nn.BatchNorm1d(outputs, momentum=0.2)]
-    return glorot(nn.Sequential(*layers, nn.Linear(sizes[-1], math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape)))
+        layers += [Dense(inputs, outputs), nn.LeakyReLU(0.2), nn.BatchNorm1d(outputs, momentum=0.2)]
+    return glorot(nn.Sequential(*layers, Dense(sizes[-1], math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape)))
 
 
 def mlp_critic(shape: Shape, hidden: Sequence[int]) -> nn.Sequential:

@@ -2,8 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from torch import nn
+
+
+class Dense(nn.Linear):
+    """``nn.Linear`` whose weights are copied to bf16 once an update, instead of at each use: see ``engine.twins``."""
+
+    twins: ClassVar[bool] = True
 
 
 def mlp(
@@ -20,11 +27,11 @@ def mlp(
 
     Example:
         >>> [type(layer).__name__ for layer in mlp([784, 400, 20], output=nn.Tanh)]
-        ['Linear', 'ReLU', 'Linear', 'Tanh']
+        ['Dense', 'ReLU', 'Dense', 'Tanh']
     """
-    layers: list[nn.Module] = [nn.Linear(sizes[0], sizes[1])]
+    layers: list[nn.Module] = [Dense(sizes[0], sizes[1])]
     for inputs, outputs in zip(sizes[1:], sizes[2:], strict=False):
-        layers += [activation(), nn.Linear(inputs, outputs)]
+        layers += [activation(), Dense(inputs, outputs)]
     return nn.Sequential(*layers, *([output()] if output else []))
 
 
@@ -38,8 +45,8 @@ def gated_mlp(sizes: Sequence[int]) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True):
-        layers += [nn.Linear(inputs, 2 * outputs), nn.GLU(1)]
-    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
+        layers += [Dense(inputs, 2 * outputs), nn.GLU(1)]
+    return nn.Sequential(*layers, Dense(sizes[-2], sizes[-1]))
 
 
 def mlp_encoder(
