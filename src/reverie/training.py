@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -184,8 +184,13 @@ def create(prepared: Prepared, name: str | None, runs: Path) -> Path:
     return folder
 
 
-def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
-    """Train a run folder from where it stands to its end, and finish it."""
+def go(
+    folder: Path,
+    report: Report,
+    prepared: Prepared | None = None,
+    end: Callable[[Run, Data, Callable[[str], None]], None] = finish,
+) -> Run:
+    """Train a run folder from where it stands to its end, and finish it: by default with its figures and pictures."""
     run = Run(folder)
     if "WORLD_SIZE" not in os.environ and held(folder):
         raise _taken(run)
@@ -209,7 +214,7 @@ def go(folder: Path, report: Report, prepared: Prepared | None = None) -> Run:
         ranks.wait()
         if ranks.first and outcome == "finished":
             machine.return_freed_memory()
-            finish(run, prepared.data, report.say)
+            end(run, prepared.data, report.say)
     if outcome == "stopped" and ranks.size == 1:
         raise run.interrupted()
     return run
