@@ -175,8 +175,8 @@ def test_the_preset_of_the_hinge_game():
         name: make(plan.model.players[name].parameters()).param_groups[0] for name, make in plan.optimizers.items()
     }
     assert {name: (group["lr"], group["betas"]) for name, group in rates.items()} == {
-        "critic": (1e-3, (0.0, 0.9)),
-        "generator": (5e-4, (0.0, 0.9)),
+        "critic": (4e-3, (0.0, 0.9)),
+        "generator": (2e-3, (0.0, 0.9)),
     }
     assert plan.schedule(1.0) == pytest.approx(0.1)
     assert plan.ema(100) == pytest.approx(0.5 ** (64 / 320))  # a twentieth of 6,400 images

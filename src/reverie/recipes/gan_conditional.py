@@ -32,8 +32,8 @@ def run(
     latent: Count = 64,
     embedding: Count = 32,
     augment: Augment = "none",
-    rate: Rate = 5e-4,
-    critic_rate: Rate = 1e-3,
+    rate: Rate = 2e-3,
+    critic_rate: Rate = 4e-3,
     batch: Count = 64,
     remembered: Count = 5_000,
 ) -> Plan:
