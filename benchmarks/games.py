@@ -43,7 +43,7 @@ Rows are comparable within a table, where device, threads and minutes are the sa
 
 def command(row: dict) -> str:
     """What a person types for a row."""
-    return f"reverie train {row['name']} --data mnist --minutes {row['minutes']:g} --seed N"
+    return f"reverie train {row['name']} --data mnist --minutes {row['minutes']:g} --seed {row['seed']}"
 
 
 def measure(recipe: str, seed: int, minutes: float, threads: int) -> dict:
@@ -102,7 +102,7 @@ def section(title: tuple[float, str], there: list[dict]) -> str:
         lines.append(f"| `{name}` | {len(group)} | {seen} | {' | '.join(cells)} |")
     floors = [value(row, FLOOR) for row in there]
     lines += ["", f"Floor of the distance in the classifier's features, of held-out images: {fmean(floors):.2f}."]
-    lines += ["", f"```sh\n{command(there[0]).replace(there[0]['name'], 'RECIPE')}\n```", ""]
+    lines += ["", f"The first row's first run, and the others likewise:\n\n```sh\n{command(there[0])}\n```", ""]
     return "\n".join(lines)
 
 
