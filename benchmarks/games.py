@@ -102,7 +102,7 @@ def section(title: tuple[float, str], there: list[dict]) -> str:
         lines.append(f"| `{name}` | {len(group)} | {seen} | {' | '.join(cells)} |")
     floors = [value(row, FLOOR) for row in there]
     lines += ["", f"Floor of the distance in the classifier's features, of held-out images: {fmean(floors):.2f}."]
-    lines += ["", f"The first row's first run, and the others likewise:\n\n```sh\n{command(there[0])}\n```", ""]
+    lines += ["", f"One of these runs:\n\n```sh\n{command(there[0])}\n```", ""]
     return "\n".join(lines)
 
 
