@@ -179,8 +179,7 @@ def yardsticks_of(data: ImageData, say: Callable[[str], None]) -> list[Yardstick
     plain = data.plain
     extractors = [random_network(plain.train)]
     if labelled(plain):
-        say(f"samples are watched with a classifier of {data.name}; the first time it is trained, for about a minute.")
-        extractors.append(classifier(plain))
+        extractors.append(classifier(plain, say))
     return [Yardstick(each, some(plain.train, KNOWN), some(plain.test, KNOWN)) for each in extractors]
 
 

@@ -25,8 +25,11 @@ def kept(tmp_path):
 
 
 def test_it_tells_classes_and_is_read_back_as_it_was(shapes, tmp_path, monkeypatch):
-    made = classifier(shapes)
+    told = []
+    made = classifier(shapes, told.append)
     assert made.name == "classifier-shapes"
+    assert len(told) == 1
+    assert "shapes is trained" in told[0]
     assert made.accuracy > 0.6  # of three classes
     features, classes = made.look(shapes.test.pixels)
     assert float((classes == shapes.test.labels).double().mean()) == made.accuracy
@@ -35,7 +38,8 @@ def test_it_tells_classes_and_is_read_back_as_it_was(shapes, tmp_path, monkeypat
     assert json.loads(about.read_text())["accuracy"] == made.accuracy
     assert weights.suffix == ".safetensors"
     monkeypatch.setattr(module, "_train", lambda *_: pytest.fail("it was trained again"))
-    again = classifier(shapes)
+    again = classifier(shapes, told.append)
+    assert len(told) == 1  # who reads it back need not be told
     assert again.features(shapes.test.pixels).equal(features)
     assert again.protocol == made.protocol
 

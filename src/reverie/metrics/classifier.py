@@ -1,6 +1,7 @@
 """The classifier whose features labelled sets are measured in: trained once, and kept with its accuracy and hash."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,16 @@ RATE = 3e-3
 VERSION = 1  # of network and training: another one is another classifier
 
 
-def classifier(data: ImageData) -> Extractor:
+def classifier(data: ImageData, say: Callable[[str], None] = lambda words: None) -> Extractor:
     """The extractor of a labelled set: read from the cache, or trained there now.
 
     Three convolutions and 64 features before the last layer, three passes over the training images; the weights depend
     on the data and the machine alone. It is kept in ``$REVERIE_CACHE/classifiers`` as safetensors, with its accuracy on
     the test images and its sha256 in a JSON file beside it.
+
+    Args:
+        data: labelled images.
+        say: is told where it must be trained.
 
     Raises:
         DataError: the data has no labels, or one class only.
@@ -43,6 +48,7 @@ def classifier(data: ImageData) -> Extractor:
     kept = _read(place, name, data)
     if kept:
         return kept
+    say(f"a classifier of {data.name} is trained, to watch samples with: once, for about a minute.")
     made = _train(name, data, data.train.labels)
     content = packed(made)
     write(place, content)
