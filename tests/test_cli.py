@@ -84,7 +84,9 @@ def test_an_action_writes_where_out_says(words, here, capfd):
 
 def test_an_action_takes_a_persons_own_image(here, workshop, capfd):
     image = str(workshop / "flat" / "003.png")
-    assert "mean squared error per pixel" in said(capfd, "reconstruct", "vae", image)
+    drawn = said(capfd, "reconstruct", "vae", image)
+    assert "mean squared error per pixel" in drawn
+    assert drawn.splitlines()[0].endswith("pictures/own-reconstructions.png")  # the test images' sheet stays
     assert said(capfd, "interpolate", "narrow", image, "0", "--out", "way.png") == "way.png\nway.gif\n"
 
 

@@ -127,7 +127,7 @@ def reconstruct(
     unit = "squared error per pixel of [0, 1]"
     files = _save(
         trained,
-        "reconstructions",
+        "reconstructions" if images is None else "own-reconstructions",
         out,
         lambda t: sheets.pairs(pixels, restored, errors, title="Reconstructions", unit=unit, theme=t),
     )
