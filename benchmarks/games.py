@@ -1,6 +1,6 @@
 """Adversarial recipes at equal minutes, over several seeds, measured by 10,000 samples each; and the page of them.
 
-    REVERIE_DATA=... python benchmarks/games.py --minutes 10                    # all of them, three seeds: 2.5 hours
+    REVERIE_DATA=... python benchmarks/games.py --minutes 10                    # all of them, three seeds: 4 hours
     python benchmarks/games.py --minutes 10 --only gan-hinge --seeds 0          # one run
     python benchmarks/games.py --render                                         # docs/games.md from results.jsonl
 
@@ -19,7 +19,15 @@ from reverie.runs import Run
 from reverie.terminal import telling
 
 PAGE = DOCS / "games.md"
-RECIPES = ("gan-hinge", "gan-mlp", "gan-mlp-small", "dcgan", "wgan-gp", "r3gan")
+GAMES: dict[str, tuple[str, dict[str, str]]] = {  # the row's name: recipe and settings
+    "gan-hinge": ("gan-hinge", {}),
+    "gan-mlp": ("gan-mlp", {}),
+    "gan-mlp-small": ("gan-mlp-small", {}),
+    "lsgan": ("gan-mlp-small", {"cost": "least-squares"}),
+    "dcgan": ("dcgan", {}),
+    "wgan-gp": ("wgan-gp", {}),
+    "r3gan": ("r3gan", {}),
+}
 SAMPLES = 10_000
 SHOWN = {  # a figure's name: its column and digits
     "FD[classifier-mnist,64d]": ("FD, classifier", 1),
@@ -37,26 +45,30 @@ Made by `benchmarks/games.py` from `benchmarks/results.jsonl`; no figure here is
 networks with its own settings is trained on the 60,000 training images of MNIST for the same minutes; of its result
 {SAMPLES:,} samples are measured against all 10,000 test images as [samples.md](samples.md) says. A row of several seeds
 has their mean and its standard error. Features are scaled so that the training images have a total variance of 1,000.
-Rows are comparable within a table, where device, threads and minutes are the same.
+Rows are comparable within a table, where device, threads and minutes are the same. `lsgan` is `gan-mlp-small` with
+`--cost least-squares`.
 """
 
 
 def command(row: dict) -> str:
     """What a person types for a row."""
-    return f"reverie train {row['name']} --data mnist --minutes {row['minutes']:g} --seed {row['seed']}"
+    recipe, settings = GAMES[row["name"]]
+    told = "".join(f" --{name} {value}" for name, value in settings.items())
+    return f"reverie train {recipe}{told} --data mnist --minutes {row['minutes']:g} --seed {row['seed']}"
 
 
-def measure(recipe: str, seed: int, minutes: float, threads: int) -> dict:
+def measure(name: str, seed: int, minutes: float, threads: int) -> dict:
     """Train and measure one run."""
+    recipe, given = GAMES[name]
     with tempfile.TemporaryDirectory() as runs, telling() as report:
-        settings = {"data": "mnist", "minutes": minutes, "seed": seed, "threads": threads}
+        settings = {"data": "mnist", "minutes": minutes, "seed": seed, "threads": threads, **given}
         run = reverie.train(recipe, runs=runs, report=report, **settings)
         figures = Run(run.folder).evaluate(samples=SAMPLES).figures
         record, resolved = run.record, run.config
     turns = resolved["arguments"].get("critic_turns", 1)
     return {
         "kind": "games",
-        "name": recipe,
+        "name": name,
         "seed": seed,
         "minutes": minutes,
         "date": date.today().isoformat(),
@@ -117,7 +129,7 @@ def render() -> None:
 def main() -> None:
     """Train, measure, write down, render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="*", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--only", nargs="*", choices=GAMES, default=list(GAMES))
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--threads", type=int, default=2)
@@ -125,8 +137,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.render:
         for seed in arguments.seeds:
-            for recipe in arguments.only:
-                append(measure(recipe, seed, arguments.minutes, arguments.threads))
+            for name in arguments.only:
+                append(measure(name, seed, arguments.minutes, arguments.threads))
     render()
 
 
