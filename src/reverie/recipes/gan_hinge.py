@@ -5,7 +5,7 @@ convolutions with batch normalisation and LeakyReLU 0.2, a 3x3 convolution, tanh
 a 3x3 one and a dense layer, each divided by its largest singular value. Adam (0, 0.9), the critic at twice the
 generator's rate (Heusel et al. 2017, 1706.08500); one critic turn; an average of the weights draws the samples.
 Differs: settings for minutes on a processor in place of days on a GPU: width 32, batch 64, rates ten times the papers'
-with a cosine down to a tenth of them, and an average over a twentieth of the images seen.
+and more with a cosine down to a tenth of them, and an average over a twentieth of the images seen.
 """
 
 import torch
