@@ -1,4 +1,4 @@
-"""The loop that everybody writes around a recipe's own network: PyTorch, a DataLoader, Adam, float32."""
+"""The loop that everybody writes around a recipe's network of torch's own layers: a DataLoader, Adam, float32."""
 
 import json
 import sys
@@ -6,11 +6,17 @@ import time
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from reverie import recipes
 from reverie.data import ImageSpec
+from reverie.nn.conv import PixelsToRow, RowToPixels, TransposedConv
+from reverie.nn.mlp import Dense
+from reverie.nn.thin import ThinConv
 from reverie.protocols import Batch
+
+THEIRS = {TransposedConv: nn.ConvTranspose2d, ThinConv: nn.Conv2d, Dense: nn.Linear}
 
 
 class Draws:
@@ -23,10 +29,23 @@ class Draws:
         return torch.rand(shape)
 
 
+def plain(model):
+    """The same network of torch's own layers, in their usual layout."""
+    for parent in list(model.modules()):
+        for name, layer in parent.named_children():
+            if type(layer) in THEIRS:
+                layer.__class__ = THEIRS[type(layer)]
+            elif isinstance(layer, PixelsToRow):
+                setattr(parent, name, nn.Flatten())
+            elif isinstance(layer, RowToPixels):
+                setattr(parent, name, nn.Unflatten(1, layer.shape))
+    return model.to(memory_format=torch.contiguous_format)
+
+
 def main(recipe, path, batch, seconds):
     pixels = torch.from_numpy(np.load(path))[:, None]
     plan = recipes.find(recipe).run(ImageSpec("digits", tuple(pixels.shape[1:]), ()), batch=batch)
-    model = plan.model.to(memory_format=torch.contiguous_format)
+    model = plain(plan.model)
     x, bits = pixels / 255, plan.view.binary
     x = x.float() if bits else 2 * x.float() - 1
     loader = DataLoader(TensorDataset(x), batch_size=batch, shuffle=True, drop_last=True)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reverie.engine.adam import Adam
+
 A, B, C = 3.4445, -4.7750, 2.0315  # of the odd polynomial a s + b s^3 + c s^5 that lifts singular values towards 1
 ROUNDS = 5  # of it; singular values end between 0.68 and 1.14 where they began above 0.0025 of the matrix's norm
 SMALLEST = 8  # rows and columns that make a matrix worth it; smaller ones take steps of Adam, like vectors do
@@ -62,7 +64,7 @@ def _q(square: Tensor) -> Tensor:
     return torch.baddbmm(A * one + B * square, square, square, alpha=C)
 
 
-class Muon(torch.optim.Adam):
+class Muon(Adam):
     """Orthogonalised momentum for matrices, Adam (Kingma and Ba 2015, 1412.6980) for all else.
 
     For a matrix W (O, I) with gradient g: ``m <- b m + (1 - b) g``, ``u = b m + (1 - b) g`` (Nesterov's look ahead),
@@ -84,7 +86,7 @@ class Muon(torch.optim.Adam):
         matrices = [p for p in given if is_matrix(p)]
         rest = [p for p in given if not is_matrix(p)]
         groups = [{"params": matrices, "lr": rate, "momentum": momentum}, {"params": rest, "lr": others}]
-        super().__init__([group for group in groups if group["params"]], fused=True)
+        super().__init__([group for group in groups if group["params"]])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

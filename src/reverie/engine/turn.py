@@ -115,7 +115,8 @@ class Learner:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def decay(self, betas: tuple[float, float]) -> None:
         """Give the optimizer's moments another memory."""
@@ -218,17 +219,16 @@ def round_of(
 ) -> tuple[dict[str, Tensor], bool]:
     """All turns of all players in one round; the logs, and whether every update was made."""
     logs: dict[str, Tensor] = {}
-    several = len(learners) > 1
-    for learner in learners.values():
-        job.twins.follow(learner.parameters)
+    several, moved = len(learners) > 1, list(learners.values())
     for name, learner in learners.items():
         for number in range(job.plan.model.turns[name]):
+            for each in moved:
+                job.twins.follow(each.parameters)
             share = gradients(job, Turn(name, step, number), learner.parameters, carried.get(name))
             norm = apply(job, learner, share, factor)
             if norm is None:
                 return logs, False
-            if several:
-                job.twins.follow(learner.parameters)
+            moved = [learner]
             carried[name] = share.state
             mine = {**share.logs, "norm": norm} if several else share.logs
             logs |= {f"{name}/{key}" if several else key: value for key, value in mine.items()}

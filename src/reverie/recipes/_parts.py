@@ -11,6 +11,7 @@ from torch import nn
 from reverie.data import ImageSpec
 from reverie.data.views import View, bits, levels, unit
 from reverie.distributions import Bernoulli, DiscretizedLogistic, Observation, SharedGaussian, SharedLogistic, upcast
+from reverie.engine.adam import Adam
 from reverie.engine.muon import Muon
 from reverie.engine.plan import Optimizer
 from reverie.errors import DataError, UsageError
@@ -106,7 +107,7 @@ class TanhMean(nn.Module):
 
 def adam(rate: float, decay: float = 0.0, betas: tuple[float, float] = (0.9, 0.999)) -> Optimizer:
     """Adam (Kingma and Ba 2015, arXiv:1412.6980) in one fused kernel; ``decay`` is the squared weights' penalty."""
-    return partial(torch.optim.Adam, lr=rate, weight_decay=decay, betas=betas, fused=True)
+    return partial(Adam, lr=rate, weight_decay=decay, betas=betas)
 
 
 def rmsprop(rate: float) -> Optimizer:
@@ -120,7 +121,7 @@ def rmsprop(rate: float) -> Optimizer:
 
 def adamw(rate: float, decay: float, betas: tuple[float, float] = (0.9, 0.99)) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101) in one fused kernel."""
-    return partial(torch.optim.AdamW, lr=rate, betas=betas, weight_decay=decay, fused=True)
+    return partial(Adam, lr=rate, betas=betas, weight_decay=decay, decoupled_weight_decay=True)
 
 
 def muon(rate: float, others: float = 3e-3) -> Optimizer:
