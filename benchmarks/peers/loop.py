@@ -13,10 +13,10 @@ from reverie import recipes
 from reverie.data import ImageSpec
 from reverie.nn.conv import PixelsToRow, RowToPixels, TransposedConv
 from reverie.nn.mlp import Dense
-from reverie.nn.thin import ThinConv
+from reverie.nn.thin import PixelConv, ThinConv
 from reverie.protocols import Batch
 
-THEIRS = {TransposedConv: nn.ConvTranspose2d, ThinConv: nn.Conv2d, Dense: nn.Linear}
+THEIRS = {TransposedConv: nn.ConvTranspose2d, ThinConv: nn.Conv2d, PixelConv: nn.Conv2d, Dense: nn.Linear}
 
 
 class Draws:

@@ -125,6 +125,16 @@ def test_no_slope_reaches_the_generator_in_the_critics_turn(cost, penalty):
     assert all(gradient is None for gradient in found)
 
 
+@pytest.mark.parametrize("judge", [critic(), normalised(critic())])
+def test_no_slope_reaches_the_critic_in_the_generators_turn(judge):
+    model = tiny(judge=judge)
+    turn = model.loss("generator", Batch(images()), NOISE).value.sum()
+    given = [*model.critic.parameters(), *model.generator.parameters()]
+    found = torch.autograd.grad(turn, given, allow_unused=True)
+    count = len(list(model.critic.parameters()))
+    assert [g is None for g in found] == [True] * count + [False] * (len(given) - count)
+
+
 def plan_of(model, **changes):
     adam = partial(torch.optim.Adam, lr=1e-2, fused=True)
     settings = {"batch": 8, "epochs": 1, "ema": half_life(40, 8)} | changes

@@ -7,12 +7,12 @@ from torch import nn
 from reverie.nn.processor import short, trains_on_processor
 
 
-def test_only_training_with_gradients_on_a_processor_counts():
+def test_only_training_on_a_processor_counts():
     layer, x = nn.Linear(2, 2), torch.zeros(1, 2)
     assert trains_on_processor(layer, x)
     assert not trains_on_processor(layer, x.to("meta"))
-    with torch.no_grad():
-        assert not trains_on_processor(layer, x)
+    with torch.no_grad():  # a player that stands still in the other's turn
+        assert trains_on_processor(layer, x)
     assert not trains_on_processor(layer.eval(), x)
 
 
@@ -20,4 +20,6 @@ def test_only_training_with_gradients_on_a_processor_counts():
 def test_tensors_are_short_where_autocast_is_on_and_else_alike(on, kind):
     x, weight = torch.ones(2, dtype=torch.float64), torch.ones(3)
     with torch.autocast("cpu", torch.bfloat16, enabled=on):
-        assert [tensor.dtype for tensor in short(x, weight)] == [kind, kind]
+        *found, nothing = short(x, weight, None)
+    assert [tensor.dtype for tensor in found] == [kind, kind]
+    assert nothing is None

@@ -192,9 +192,9 @@ class GAN(nn.Module):
 
 
 def _still(network: nn.Module) -> Callable[[tuple[Tensor, ...]], Tensor]:
-    """A network as a function of its arguments that leaves its buffers alone: it works on copies of them."""
-    copies: dict[str, Any] = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    return partial(torch.func.functional_call, network, copies)
+    """A network as a function of its arguments that learns nothing: it works on copies of its buffers."""
+    weights: dict[str, Any] = {name: weight.detach() for name, weight in network.named_parameters()}
+    return partial(torch.func.functional_call, network, weights | {n: b.clone() for n, b in network.named_buffers()})
 
 
 def _logits(output: Tensor) -> Tensor:

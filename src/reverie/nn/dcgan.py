@@ -8,8 +8,9 @@ from torch import nn
 
 from reverie.errors import UsageError
 from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv, glorot
+from reverie.nn.mlp import Dense
 from reverie.nn.residual import sizes
-from reverie.nn.thin import ThinConv
+from reverie.nn.thin import PixelConv, ThinConv
 
 LARGEST_BASE = 16  # pixels a side that a generator starts from
 SMALLEST_BASE = 4
@@ -39,10 +40,10 @@ def tutorial_generator(latent: int, shape: Shape) -> nn.Sequential:
     base = (128, *quarter(shape, "The tutorial's generator"))
     return glorot(
         nn.Sequential(
-            nn.Linear(latent, 1024),
+            Dense(latent, 1024),
             nn.ReLU(inplace=True),
             nn.BatchNorm1d(1024),
-            nn.Linear(1024, base[0] * base[1] * base[2]),
+            Dense(1024, base[0] * base[1] * base[2]),
             nn.ReLU(inplace=True),
             nn.BatchNorm1d(base[0] * base[1] * base[2]),
             RowToPixels(base),
@@ -62,14 +63,14 @@ def tutorial_critic(shape: Shape) -> nn.Sequential:
     units = 64 * height * width
     return glorot(
         nn.Sequential(
-            nn.Conv2d(shape[0], 32, 5),
+            PixelConv(shape[0], 32, 5),
             nn.LeakyReLU(0.01, inplace=True),
             nn.MaxPool2d(2),
             nn.Conv2d(32, 64, 5),
             nn.LeakyReLU(0.01, inplace=True),
             nn.MaxPool2d(2),
             PixelsToRow(),
-            nn.Linear(units, units),
+            Dense(units, units),
             nn.LeakyReLU(0.01, inplace=True),
             nn.Linear(units, 1),
         )
@@ -85,7 +86,7 @@ def sketch_generator(latent: int, shape: Shape) -> nn.Sequential:
     base = (256, *quarter(shape, "The sketch generator"))
     return glorot(
         nn.Sequential(
-            nn.Linear(latent, base[0] * base[1] * base[2], bias=False),
+            Dense(latent, base[0] * base[1] * base[2], bias=False),
             nn.BatchNorm1d(base[0] * base[1] * base[2]),
             nn.LeakyReLU(0.3, inplace=True),
             RowToPixels(base),
@@ -106,7 +107,7 @@ def sketch_critic(shape: Shape) -> nn.Sequential:
     height, width = quarter(shape, "The sketch critic")
     return glorot(
         nn.Sequential(
-            nn.Conv2d(shape[0], 64, 5, stride=2, padding=2),
+            PixelConv(shape[0], 64, 5, stride=2, padding=2),
             nn.LeakyReLU(0.3, inplace=True),
             nn.Dropout(0.3),
             nn.Conv2d(64, 128, 5, stride=2, padding=2),
@@ -144,7 +145,7 @@ def batch_normal_generator(latent: int, shape: Shape, width: int) -> nn.Sequenti
 def batch_normal_critic(shape: Shape, width: int) -> nn.Sequential:
     """Its mirror image: 5x5 convolutions of stride 2, normalised but for the first, LeakyReLU 0.2; to (B, 1)."""
     height, wide = sizes(shape, 4)[-1]
-    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 5, stride=2, padding=2), nn.LeakyReLU(0.2, inplace=True)]
+    layers: list[nn.Module] = [PixelConv(shape[0], width, 5, stride=2, padding=2), nn.LeakyReLU(0.2, inplace=True)]
     for n in (1, 2, 4):
         layers.append(nn.Conv2d(n * width, 2 * n * width, 5, stride=2, padding=2))
         layers += _normal(2 * n * width)
@@ -207,7 +208,8 @@ def critic_features(shape: Shape, width: int) -> tuple[nn.Sequential, int]:
     layers: list[nn.Module] = []
     for n in range(count):
         outputs = width * min(WIDEST, 2**n)
-        layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        kind = PixelConv if n == 0 else nn.Conv2d
+        layers += [kind(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         inputs = outputs
     last = width * min(WIDEST, 2**count)
     layers += [nn.Conv2d(inputs, last, 3, padding=1), nn.LeakyReLU(0.2, inplace=True), PixelsToRow()]
