@@ -4,6 +4,7 @@ A direct convolution from or to one channel leaves most of a processor's vector 
 with all taps of the kernel are one matrix product, and what is left is to add up shifted planes.
 """
 
+from itertools import product
 from typing import Any
 
 import torch
@@ -78,12 +79,12 @@ def spread_out(x: Tensor, weight: Tensor, stride: int, padding: int, size: tuple
 def _added_up(planes: Tensor, stride: int, padding: int, size: tuple[int, int]) -> Tensor:
     """The planes (k, k, C', B, h, w) of all taps in their places, (C', B, *size).
 
-    Pixels whose places differ by the stride are summed apart: their planes lie as those of the taps do.
+    Pixels of each phase, their place modulo the stride, are summed apart, so that they lie side by side.
     """
-    taps, (height, width) = range(len(planes)), planes.shape[-2:]
+    height, width = planes.shape[-2:]
     rows, columns = -(-size[0] // stride), -(-size[1] // stride)
     sums = planes.new_zeros(stride, stride, *planes.shape[2:4], rows, columns)
-    for i, j in ((i, j) for i in taps for j in taps):
+    for i, j in product(range(len(planes)), repeat=2):
         (down, phase_i), (right, phase_j) = divmod(i - padding, stride), divmod(j - padding, stride)
         there = sums[phase_i, phase_j][..., _from(down, height, rows), _from(right, width, columns)]
         there += planes[i, j][..., _from(-down, rows, height), _from(-right, columns, width)]
