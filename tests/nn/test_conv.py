@@ -104,6 +104,12 @@ def test_a_transposed_convolution_is_torch_s_own(inputs, outputs, kernel, stride
     torch.testing.assert_close(layer.eval()(x), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_a_transposed_convolution_takes_the_size_that_is_asked_for():
+    layer, x = TransposedConv(2, 3, 3, stride=2), torch.randn(1, 2, 3, 2)
+    assert layer(x, [8, 6]).shape == (1, 3, 8, 6)
+    assert layer(x).shape == (1, 3, 7, 5)
+
+
 def test_a_transposed_convolution_can_be_differentiated_twice():
     layer, x = TransposedConv(2, 3, 3, stride=2).double(), torch.randn(1, 2, 3, 2, dtype=torch.float64)
     names = ("weight", "bias")

@@ -25,15 +25,15 @@ class TransposedConv(nn.ConvTranspose2d):
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, H, W) to (B, C', H', W')."""
         thin = self.out_channels <= FEW and is_square(self)
-        if not trains_on_processor(self, x) or not (thin or self.bias is not None):
+        if output_size or not trains_on_processor(self, x) or not (thin or self.bias is not None):
             return super().forward(x, output_size)
         strides = self.stride, self.padding, self.output_padding, self.groups, self.dilation
-        y: Tensor = _BiasApart.apply(*short(x, self.weight, self.bias), strides, thin)  # type: ignore[no-untyped-call]
+        y: Tensor = _Transposed.apply(*short(x, self.weight, self.bias), strides, thin)  # type: ignore[no-untyped-call]
         return y
 
 
-class _BiasApart(torch.autograd.Function):
-    """A transposed convolution with a bias, whose gradient is a sum; it can be differentiated twice."""
+class _Transposed(torch.autograd.Function):
+    """A transposed convolution, thin or wide, whose bias is added apart; it can be differentiated twice."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, strides: Any, thin: bool) -> Tensor:
