@@ -8,7 +8,7 @@ from reverie.evaluation import read_figures
 from reverie.report.table import plain
 from reverie.training import train
 
-EPOCHS, BATCH = 16, 32  # small batches: 4,000 images need many updates to fill the plane
+EPOCHS, BATCH, RATE = 22, 32, 2e-3  # small batches, large steps: 4,000 images need many updates to fill the plane
 
 
 def demo(runs: Path | None, report: Report) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def demo(runs: Path | None, report: Report) -> dict[str, Any]:
         DataError: the digits are not installed; says how.
     """
     report.say(f"Training a variational autoencoder on 4,000 handwritten digits, {EPOCHS} passes, about a minute.")
-    run = train("vae-conv", data="mnist-5k", epochs=EPOCHS, batch=BATCH, runs=runs, report=report)
+    run = train("vae-conv", data="mnist-5k", epochs=EPOCHS, batch=BATCH, rate=RATE, runs=runs, report=report)
     figures = read_figures(run.folder)
     folder = run.folder
     words = [
