@@ -21,6 +21,7 @@ from torch.cuda import is_available
 import flow
 import reverie
 from record import append, rows
+from reverie import recipes
 from reverie.runs import Run
 from reverie.terminal import telling
 
@@ -92,11 +93,12 @@ def measured(name: str, folder: Path) -> dict:
     run = Run(folder)
     recipe, settings = ROWS[name]
     record, resolved = run.record, run.config
-    wanted = {key: value for key, value in settings.items() if key != "minutes"}  # a budget is kept as steps
+    asked = {"data": recipes.find(recipe).DATA, **settings}  # where a set is missing, another stands in for it
+    wanted = {key: value for key, value in asked.items() if key != "minutes"}  # a budget is kept as steps
     made = {**resolved["arguments"], "data": resolved["data"], "device": resolved["device"]}
     same = resolved["recipe"] == recipe and wanted.items() <= made.items()
     if not same or record["seconds"] > 63 * settings.get("minutes", math.inf):
-        raise SystemExit(f"{folder} was not made by {command(name)}")
+        raise SystemExit(f"{folder} was not made by {command(name)} on {asked['data']}")
     began = time.monotonic()
     figures = run.evaluate(k=K).figures
     seconds = time.monotonic() - began
