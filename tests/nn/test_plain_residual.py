@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
-from reverie.nn.plain_residual import Basis, Block, residual_critic, residual_features, residual_generator
+from reverie.nn.plain_residual import Basis, Block, Read, residual_critic, residual_features, residual_generator
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +56,12 @@ def test_fresh_players_keep_the_scale_of_what_comes_in():
     assert 0.3 < float(x.std()) < 1.5
     logits = residual_critic((1, 28, 28), 32, 128, 1)(torch.randn(400, 1, 28, 28))
     assert 0.05 < float(logits.std()) < 3
+
+
+def test_reading_is_a_convolution_of_the_whole_picture_in_each_channel():
+    layer, x = Read(3, (4, 5)).double(), torch.randn(2, 3, 4, 5, dtype=torch.float64).requires_grad_()
+    expected = functional.conv2d(x, layer.weight, groups=3)
+    torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_no_image_changes_the_logit_of_another():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from reverie.distributions import upcast
 from reverie.errors import UsageError, need_label, refuse_label
 from reverie.nn.growing import MinibatchDeviation
+from reverie.nn.processor import of_images_alone
 from reverie.objectives.adversarial import Cost, ranked
 from reverie.objectives.penalties import Judged, Penalty
 from reverie.protocols import Batch, Loss, Noise
@@ -125,7 +126,8 @@ class GAN(nn.Module):
         logs = {"real": of_real, "fake": of_fake, "ranked": ranked(of_real, of_fake)}
         if self.game.penalty:
             judged = Judged(real, fake, of_real, of_fake)
-            penalty, more = self.game.penalty(judged, lambda x: self._judge(x, told), noise, batch.progress)
+            with of_images_alone():
+                penalty, more = self.game.penalty(judged, lambda x: self._judge(x, told), noise, batch.progress)
             value, logs = value + penalty, {**logs, **more, "penalty": penalty}
         return self._per_image(value, logs)
 

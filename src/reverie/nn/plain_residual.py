@@ -1,6 +1,7 @@
 """Residual players without normalisation, after R3GAN (Huang et al. 2025, 2501.05441, configuration E)."""
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,9 @@ from torch.nn.parameter import Parameter
 
 from reverie.nn.conv import PixelsToRow, Shape
 from reverie.nn.dcgan import halvings
+from reverie.nn.slope import Halved, SlopeConv
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the variance through a leaky rectifier
@@ -32,11 +36,11 @@ class Block(nn.Module):
         wide = 2 * channels
         groups = next(g for g in range(max(1, wide // GROUP), 0, -1) if wide % g == 0)
         self.branch = nn.Sequential(
-            nn.Conv2d(channels, wide, 1),
+            SlopeConv(channels, wide, 1),
             nn.LeakyReLU(SLOPE, inplace=True),
-            nn.Conv2d(wide, wide, 3, padding=1, groups=groups),
+            SlopeConv(wide, wide, 3, padding=1, groups=groups),
             nn.LeakyReLU(SLOPE, inplace=True),
-            nn.Conv2d(wide, channels, 1, bias=False),
+            SlopeConv(wide, channels, 1, bias=False),
         )
         for index, gain in ((0, GAIN * depth**-0.25), (2, GAIN * depth**-0.25), (4, 0.0)):
             _scaled(self.branch[index], gain)
@@ -54,13 +58,30 @@ class Basis(nn.Module):
         """Take D and (C, h, w)."""
         super().__init__()
         self.pictures = Parameter(torch.randn(shape))
-        self.weights = nn.Linear(latent, shape[0], bias=False)
-        _scaled(self.weights, 1.0)
+        self.weights = _scaled(nn.Linear(latent, shape[0], bias=False), 1.0)
 
     def forward(self, z: Tensor) -> Tensor:
         """Weigh."""
         weighed: Tensor = self.pictures * self.weights(z)[:, :, None, None]
-        return weighed
+        return weighed.contiguous(memory_format=torch.channels_last)
+
+
+class Read(nn.Conv2d):
+    """Each channel's sum over all its pixels, by learned weights: (B, C, h, w) to (B, C, 1, 1).
+
+    It is a convolution of kernels as large as the picture, each of its own channel; as a product and a sum its
+    gradients take no kernels of their own.
+    """
+
+    def __init__(self, channels: int, size: tuple[int, int]) -> None:
+        """Take C and (h, w)."""
+        super().__init__(channels, channels, size, groups=channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Weigh and add up."""
+        weight = self.weight[:, 0].permute(1, 2, 0).contiguous()  # as the channels of x lie, and so will its gradient's
+        read: Tensor = (x.permute(0, 2, 3, 1) * weight).sum((1, 2))
+        return read[:, :, None, None]
 
 
 class Doubled(nn.Module):
@@ -105,20 +126,16 @@ def residual_features(shape: Shape, width: int, deepest: int, blocks: int) -> tu
     layers: list[nn.Module] = [_thin(shape[0], channels[0])]
     for n, outputs in enumerate(channels):
         if n:
-            layers += [nn.AvgPool2d(2), _changed(channels[n - 1], outputs)]
+            layers += [Halved(), _changed(channels[n - 1], outputs)]
         layers += [Block(outputs, depth) for _ in range(blocks)]
     last, base = channels[-1], (shape[1] >> count, shape[2] >> count)
-    read = nn.Conv2d(last, last, base, groups=last, bias=False)
-    _scaled(read, 1.0)
-    return nn.Sequential(*layers, read, PixelsToRow()), last
+    return nn.Sequential(*layers, _scaled(Read(last, base), 1.0), PixelsToRow()), last
 
 
 def residual_critic(shape: Shape, width: int, deepest: int, blocks: int) -> nn.Sequential:
     """The features with a linear layer to one logit: (B, *shape) to (B, 1)."""
     features, count = residual_features(shape, width, deepest, blocks)
-    output = nn.Linear(count, 1, bias=False)
-    _scaled(output, 1.0)
-    return nn.Sequential(*features, output)
+    return nn.Sequential(*features, _scaled(nn.Linear(count, 1, bias=False), 1.0))
 
 
 def _channels(shape: Shape, width: int, deepest: int) -> list[int]:
@@ -131,14 +148,13 @@ def _changed(inputs: int, outputs: int) -> nn.Module:
 
 
 def _thin(inputs: int, outputs: int) -> nn.Conv2d:
-    layer = nn.Conv2d(inputs, outputs, 1, bias=False)
-    _scaled(layer, 1.0)
-    return layer
+    return _scaled(SlopeConv(inputs, outputs, 1, bias=False), 1.0)
 
 
-def _scaled(layer: nn.Module, gain: float) -> None:
-    """Normal weights of variance ``gain^2 / fan in``, and biases of 0."""
+def _scaled(layer: Layer, gain: float) -> Layer:
+    """The layer with normal weights of variance ``gain^2 / fan in``, and biases of 0."""
     weight = layer.weight
     nn.init.normal_(weight, std=gain / math.sqrt(weight[0].numel()))  # type: ignore[arg-type, index]
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer

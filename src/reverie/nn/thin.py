@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from reverie.nn.processor import short, trains_on_processor
+from reverie.nn.processor import short, trains_on_processor, weights_wanted
 
 FEW = 3  # channels: with 5x5 taps the planes of 3 take 0.9 of the direct convolution's time, those of 1 a third
 
@@ -140,7 +140,7 @@ class _OfPixels(torch.autograd.Function):
         of_x = of_weight = of_bias = None
         if of_pixels:
             of_x = spread_out(gradient, weight, ctx.stride[0], ctx.padding[0], (x.shape[2], x.shape[3]))
-        if any(others):
+        if weights_wanted(*others):
             _, of_weight, of_bias = torch.ops.aten.convolution_backward(
                 gradient, x, weight, ctx.units, ctx.stride, ctx.padding, (1, 1), False, (0, 0), 1, [False, *others]
             )

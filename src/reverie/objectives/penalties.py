@@ -27,7 +27,8 @@ class Judged(NamedTuple):
 class Penalty(Protocol):
     """What a critic pays beside its cost, (B,), and figures for the logs.
 
-    ``judge`` asks the critic about further images, ``progress`` goes from 0 to 1 over the budget.
+    The gradients that it asks for on the way are of images alone. ``judge`` asks the critic about further images,
+    ``progress`` goes from 0 to 1 over the budget.
     """
 
     def __call__(

@@ -1,0 +1,122 @@
+"""Layers of critics whose slope is penalised: the second derivative is made by the kernels of the first.
+
+With ``y = w * x`` and the slope ``s = w^T * g`` of a gradient g, what the penalty tells the weights is the gradient of
+weights that x would give if it were ds. torch makes it as a convolution with kernels as large as the image, one for
+each group of channels.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reverie.nn.processor import short, trains_on_processor, weights_wanted
+
+HALF = (2, 2)  # the sides of a square of pixels
+Geometry = tuple[Any, Any, Any, int]  # stride, padding, dilation, groups
+
+
+class SlopeConv(nn.Conv2d):
+    """``nn.Conv2d`` that is made for being differentiated twice, where it trains on a processor.
+
+    Whatever comes out, forward or back, has the channels of a pixel side by side: from 1x1 kernels or a single channel,
+    of which both layouts can be read, torch's own goes on channel by channel, and each layer after it changes back.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C', H', W')."""
+        if not trains_on_processor(self, x):
+            return super().forward(x)
+        geometry = self.stride, self.padding, self.dilation, self.groups
+        y: Tensor = _Convolution.apply(*short(x, self.weight, self.bias), geometry)  # type: ignore[no-untyped-call]
+        return y
+
+
+class Halved(nn.Module):
+    """Half the size by the mean of each square of four pixels: (B, C, H, W) to (B, C, H / 2, W / 2), of even sides.
+
+    Mean and its way back, a quarter to each of the four, are each other's gradient; torch's own adds zeros to them.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve."""
+        if not trains_on_processor(self, x):
+            return functional.avg_pool2d(x, HALF)
+        y: Tensor = _Mean.apply(x)  # type: ignore[no-untyped-call]
+        return y
+
+
+class _Mean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return functional.avg_pool2d(x, HALF)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        shared: Tensor = _Shared.apply(gradient)  # type: ignore[no-untyped-call]
+        return shared
+
+
+class _Shared(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, y: Tensor) -> Tensor:
+        return functional.interpolate(y / 4, scale_factor=2, mode="nearest")
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        mean: Tensor = _Mean.apply(gradient)  # type: ignore[no-untyped-call]
+        return mean
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.geometry, ctx.units = geometry, None if bias is None else [len(bias)]
+        return _last(torch.conv2d(x, weight, bias, *geometry))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_x = _Slope.apply(gradient, weight, x.detach(), ctx.geometry)  # type: ignore[no-untyped-call]
+        if weights_wanted(*ctx.needs_input_grad[1:3]):
+            wanted = [False, *ctx.needs_input_grad[1:3]]
+            _, of_weight, of_bias = _gradients(gradient, x, weight, ctx.geometry, wanted, ctx.units)
+        return of_x, of_weight, of_bias, None
+
+
+class _Slope(torch.autograd.Function):
+    """The gradient for x; of x it needs the shape alone."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(gradient, weight)
+        ctx.geometry = geometry
+        return _gradients(gradient, x, weight, geometry, [True, False, False])[0]
+
+    @staticmethod
+    def backward(ctx: Any, of_slope: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, weight = ctx.saved_tensors
+        of_gradient = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_gradient = _last(torch.conv2d(of_slope, weight, None, *ctx.geometry))
+        if ctx.needs_input_grad[1]:
+            of_weight = _gradients(gradient, of_slope, weight, ctx.geometry, [False, True, False])[1]
+        return of_gradient, of_weight, None, None
+
+
+def _gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, wanted: list[bool], units: list[int] | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    stride, padding, dilation, groups = geometry
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        gradient, x, weight, units, stride, padding, dilation, False, (0, 0), groups, wanted
+    )
+    return found
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
