@@ -7,7 +7,7 @@ from 0.9 to 0.99, as in the paper's settings for stacked digits.
 Differs: one block for each size where the paper has two, and widths of 16 to 128 where it has 768; bilinear resizing
 with half-pixel centres; codes are not normalised; as training is short, batches of 16 at a rate of 2e-3 (the paper's
 are 512 and 2e-4), and the rate falls to a tenth along a cosine. Of 45,000 images in batches of 64, 32 and 16 the digits
-ended at a distance of 346 (rate 1e-3), 164 and 84 (2e-3) from the test images; at 8e-3 the game collapses.
+ended at a distance of 346 (rate 1e-3), 164 and 84 (2e-3) from the test images; at 8e-3 the game collapsed.
 """
 
 import torch
