@@ -19,7 +19,7 @@ def demo(runs: Path | None, report: Report) -> dict[str, Any]:
     Raises:
         DataError: the digits are not installed; says how.
     """
-    report.say(f"Training a variational autoencoder on 4,000 handwritten digits, {EPOCHS} passes, about a minute.")
+    report.say(f"Training a variational autoencoder on 4,000 handwritten digits, {EPOCHS} passes, a minute or two.")
     run = train("vae-conv", data="mnist-5k", epochs=EPOCHS, batch=BATCH, rate=RATE, runs=runs, report=report)
     figures = read_figures(run.folder)
     folder = run.folder
