@@ -8,6 +8,7 @@ from torch import nn
 
 from reverie.errors import UsageError
 from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv, glorot
+from reverie.nn.dropout import Dropout
 from reverie.nn.mlp import Dense
 from reverie.nn.residual import sizes
 from reverie.nn.thin import PixelConv, ThinConv
@@ -109,10 +110,10 @@ def sketch_critic(shape: Shape) -> nn.Sequential:
         nn.Sequential(
             PixelConv(shape[0], 64, 5, stride=2, padding=2),
             nn.LeakyReLU(0.3, inplace=True),
-            nn.Dropout(0.3),
+            Dropout(0.3),
             nn.Conv2d(64, 128, 5, stride=2, padding=2),
             nn.LeakyReLU(0.3, inplace=True),
-            nn.Dropout(0.3),
+            Dropout(0.3),
             PixelsToRow(),
             nn.Linear(128 * height * width, 1),
         )
