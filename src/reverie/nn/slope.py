@@ -36,7 +36,7 @@ class SlopeConv(nn.Conv2d):
 class Halved(nn.Module):
     """Half the size by the mean of each square of four pixels: (B, C, H, W) to (B, C, H / 2, W / 2), of even sides.
 
-    Mean and its way back, a quarter to each of the four, are each other's gradient; torch's own adds zeros to them.
+    Its gradient gives a quarter to each of the four, and can be differentiated again; torch's own adds zeros to it.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,19 +54,7 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        shared: Tensor = _Shared.apply(gradient)  # type: ignore[no-untyped-call]
-        return shared
-
-
-class _Shared(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, y: Tensor) -> Tensor:
-        return functional.interpolate(y / 4, scale_factor=2, mode="nearest")
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        mean: Tensor = _Mean.apply(gradient)  # type: ignore[no-untyped-call]
-        return mean
+        return functional.interpolate(gradient / 4, scale_factor=2, mode="nearest")
 
 
 class _Convolution(torch.autograd.Function):
