@@ -95,6 +95,13 @@ def test_channels_lie_side_by_side_both_ways():
     assert all(t.is_contiguous(memory_format=torch.channels_last) for t in (y, of_gradient))
 
 
+def test_a_gradient_in_planes_comes_back_with_channels_side_by_side():
+    layer, x = SlopeConv(4, 6, 3), torch.randn(2, 4, 5, 5).requires_grad_()
+    y = layer(x)
+    (slope,) = torch.autograd.grad(y, x, torch.ones_like(y, memory_format=torch.contiguous_format))
+    assert slope.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_evaluation_takes_torch_s_own_kernel():
     layer = SlopeConv(4, 8, 3).eval()
     assert type(layer(torch.randn(1, 4, 5, 5)).grad_fn).__name__ == "ConvolutionBackward0"

@@ -1,8 +1,8 @@
 """Layers of critics whose slope is penalised: the second derivative is made by the kernels of the first.
 
-With ``y = w * x`` and the slope ``s = w^T * g`` of a gradient g, what the penalty tells the weights is the gradient of
-weights that x would give if it were ds. torch makes it as a convolution with kernels as large as the image, one for
-each group of channels.
+With ``y = w * x``, the gradient for x of a gradient g is a transposed convolution, ``s = w^T * g``, and what a penalty
+on s tells w is that one's gradient of weights. torch makes it as a convolution with kernels as large as the image, one
+for each group of channels.
 """
 
 from typing import Any
@@ -67,43 +67,18 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
+        stride, padding, dilation, groups = ctx.geometry
         of_x = of_weight = of_bias = None
         if ctx.needs_input_grad[0]:
-            of_x = _Slope.apply(gradient, weight, x.detach(), ctx.geometry)  # type: ignore[no-untyped-call]
+            sides = zip(x.shape[2:], gradient.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
+            more = [size - (n - 1) * s + 2 * p - d * (k - 1) - 1 for size, n, k, s, p, d in sides]
+            of_x = _last(torch.conv_transpose2d(gradient, weight, None, stride, padding, more, groups, dilation))
         if weights_wanted(*ctx.needs_input_grad[1:3]):
             wanted = [False, *ctx.needs_input_grad[1:3]]
-            _, of_weight, of_bias = _gradients(gradient, x, weight, ctx.geometry, wanted, ctx.units)
+            _, of_weight, of_bias = torch.ops.aten.convolution_backward(
+                gradient, x, weight, ctx.units, stride, padding, dilation, False, (0, 0), groups, wanted
+            )
         return of_x, of_weight, of_bias, None
-
-
-class _Slope(torch.autograd.Function):
-    """The gradient for x; of x it needs the shape alone."""
-
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
-        ctx.save_for_backward(gradient, weight)
-        ctx.geometry = geometry
-        return _gradients(gradient, x, weight, geometry, [True, False, False])[0]
-
-    @staticmethod
-    def backward(ctx: Any, of_slope: Tensor) -> tuple[Tensor | None, ...]:
-        gradient, weight = ctx.saved_tensors
-        of_gradient = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_gradient = _last(torch.conv2d(of_slope, weight, None, *ctx.geometry))
-        if ctx.needs_input_grad[1]:
-            of_weight = _gradients(gradient, of_slope, weight, ctx.geometry, [False, True, False])[1]
-        return of_gradient, of_weight, None, None
-
-
-def _gradients(
-    gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, wanted: list[bool], units: list[int] | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    stride, padding, dilation, groups = geometry
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
-        gradient, x, weight, units, stride, padding, dilation, False, (0, 0), groups, wanted
-    )
-    return found
 
 
 def _last(x: Tensor) -> Tensor:
