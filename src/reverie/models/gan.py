@@ -1,9 +1,9 @@
 """The generative adversarial network (Goodfellow et al. 2014, 1406.2661): a generator against a critic."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,7 @@ class GAN(nn.Module):
         if classes:  # the protocol Conditional asks whether there is such an attribute
             self.classes = classes
         kinds = (BATCH_NORM, MinibatchDeviation)
+        self._growing = [network for network in (generator, critic) if isinstance(network, Growing)]
         self._looks_across = any(isinstance(module, kinds) for module in critic.modules())
 
     @property
@@ -107,9 +108,8 @@ class GAN(nn.Module):
             UsageError: the model is told classes and the batch has no labels, or packs do not fit the batch.
         """
         told = self._told(batch.label if hasattr(self, "classes") else None, batch.x)
-        for network in self.players.values():
-            if isinstance(network, Growing):
-                network.grow(batch.progress)
+        for network in self._growing:
+            network.grow(batch.progress)
         if player == "critic":
             return self._critic_turn(batch, told, noise)
         return self._generator_turn(batch, told, noise)
@@ -117,7 +117,8 @@ class GAN(nn.Module):
     def _critic_turn(self, batch: Batch, told: tuple[Tensor, ...], noise: Noise) -> Loss:
         real = self._shown(batch.x, noise, "real")
         with torch.no_grad():
-            generated = _still(self.generator)((self._codes(len(batch.x), noise, batch.x), *told))
+            with _still(self.generator):
+                generated = self.generator(self._codes(len(batch.x), noise, batch.x), *told)
             fake = self._shown(upcast(generated), noise, "fake")
         if self.game.penalty:
             real, fake = (x.detach().requires_grad_() for x in (real, fake))
@@ -132,13 +133,13 @@ class GAN(nn.Module):
         return self._per_image(value, logs)
 
     def _generator_turn(self, batch: Batch, told: tuple[Tensor, ...], noise: Noise) -> Loss:
-        critic, cost = _still(self.critic), self.game.cost
+        cost, of_real = self.game.cost, None
         generated = self.generator(self._codes(len(batch.x), noise, batch.x), *told)
-        of_fake = _logits(critic((self._shown(generated, noise, "fake"), *told)))
-        of_real = None
-        if cost.paired:
-            with torch.no_grad():
-                of_real = _logits(critic((self._shown(batch.x, noise, "real"), *told)))
+        with _still(self.critic):
+            of_fake = self._judge(self._shown(generated, noise, "fake"), told)
+            if cost.paired:
+                with torch.no_grad():
+                    of_real = self._judge(self._shown(batch.x, noise, "real"), told)
         return self._per_image(cost.generator(of_fake, of_real), {"fake": of_fake, **cost.watch(of_fake.detach())})
 
     def sample(self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0) -> Tensor:
@@ -193,10 +194,23 @@ class GAN(nn.Module):
         return Loss(value.repeat_interleave(self.game.packing), {name: v.detach().mean() for name, v in logs.items()})
 
 
-def _still(network: nn.Module) -> Callable[[tuple[Tensor, ...]], Tensor]:
-    """A network as a function of its arguments that learns nothing: it works on copies of its buffers."""
-    weights: dict[str, Any] = {name: weight.detach() for name, weight in network.named_parameters()}
-    return partial(torch.func.functional_call, network, weights | {n: b.clone() for n, b in network.named_buffers()})
+@contextmanager
+def _still(network: nn.Module) -> Iterator[None]:
+    """Let a network learn nothing: its weights are constants, and it moves copies of its buffers."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    modules = [module for module in network.modules() if module._buffers]
+    buffers = [dict(module._buffers) for module in modules]
+    try:
+        for weight in weights:
+            weight.requires_grad_(False)
+        for module in modules:
+            module._buffers.update({n: b if b is None else b.clone() for n, b in module._buffers.items()})
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
+        for module, own in zip(modules, buffers, strict=True):
+            module._buffers.update(own)
 
 
 def _logits(output: Tensor) -> Tensor:
