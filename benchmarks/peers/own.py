@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -19,22 +20,37 @@ from reverie.training import _job, prepare
 
 def main(recipe, path, batch, seconds, extra):
     settings = dict(word.split("=", 1) for word in extra)
-    numbers = {name: number(value) for name, value in settings.items()}
-    prepared = prepare(config.resolve(recipe, {"data": path, "batch": batch, "threads": 2, **numbers}))
+    training = warm(recipe, {"data": path, "batch": batch} | {name: number(value) for name, value in settings.items()})
+    rounds, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        training.round()
+        rounds += 1
+    took = time.perf_counter() - began
+    print(json.dumps({"images_per_second": rounds * batch * training.targets / took}))
+
+
+class Warm(NamedTuple):
+    """A training whose first rounds are over."""
+
+    training: Training
+    targets: int  # an image, or a row of a text
+
+    def round(self):
+        """Every turn of every player."""
+        _round(self.training)
+
+
+def warm(recipe, settings):
+    """The training of a recipe on two threads, after eight rounds."""
+    prepared = prepare(config.resolve(recipe, {"threads": 2, **settings}))
     keep_freed_memory()
     torch.manual_seed(0)
     training = Training.of(_job(prepared, World()), Path("unused"))
     torch.set_num_threads(2)
     for _ in range(8):
         _round(training)
-    rounds, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        _round(training)
-        rounds += 1
-    took = time.perf_counter() - began
-    model, window = training.job.model, prepared.config["arguments"].get("window", 1)
-    targets = 1 if getattr(model, "last_only", False) else window
-    print(json.dumps({"images_per_second": rounds * batch * targets / took}))
+    last_only = getattr(training.job.model, "last_only", False)
+    return Warm(training, 1 if last_only else prepared.config["arguments"].get("window", 1))
 
 
 def number(value):

@@ -1,0 +1,114 @@
+"""What the matrix products and convolutions of a training step take by themselves, beside the whole step.
+
+    REVERIE_DATA=... python benchmarks/products.py              # the networks that have an aim, batch 128, two threads
+    REVERIE_DATA=... python benchmarks/products.py dcgan --batch 64
+
+Each product of one step is repeated with its own operands, in the cache, and its least time is taken; no step can be
+faster than their sum unless the products become fewer or other kernels make them. The page puts it beside the least
+time of the whole step, and beside the step that the aim of benchmarks/speed.py allows.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from peers.own import warm
+from record import keep, put, rows, table
+from speed import peak
+
+PLAIN = "plain PyTorch with DataLoader, fp32"
+AIMS = {  # recipe -> the rival, and how many times as fast
+    "vae-conv": ("Keras 3 with TensorFlow", 2.0),
+    "vae-mlp": ("pythae", 2.5),
+    "vae-iaf-mnist": (PLAIN, 2.0),
+    "ladder-mnist": (PLAIN, 2.0),
+    "gan-mlp": (PLAIN, 2.5),
+    "dcgan": (PLAIN, 2.5),
+}
+PRODUCTS = ("mm.", "addmm.", "bmm.", "baddbmm.", "convolution", "mkldnn_rnn")
+STEPS, REPEATS = 100, 20
+HEAD = ("network", "batch", "a step", "its products alone", "at the peak", "the aim allows")
+
+
+class Products(TorchDispatchMode):
+    """Keeps each product that is made, with copies of its operands in their layout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[Callable[[], Any]] = []
+        self.operations = 0  # additions and multiplications
+
+    def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = op(*args, **(kwargs or {}))
+        if op.__name__.startswith(PRODUCTS):
+            copies = [arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in args]
+            self.made.append(lambda: op(*copies, **(kwargs or {})))
+            self.operations += flop_registry[op.overloadpacket](*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def seconds(call: Callable[[], Any], repeats: int) -> Iterator[float]:
+    """How long each of some calls takes."""
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        yield time.perf_counter() - began
+
+
+def measure(recipe: str, batch: int) -> dict[str, Any]:
+    """The figures of one recipe, in milliseconds."""
+    training = warm(recipe, {"data": "mnist", "batch": batch})
+    with Products() as products:
+        training.round()
+    alone = sum(min(seconds(product, REPEATS)) for product in products.made)
+    return {
+        "step_ms": round(1e3 * min(seconds(training.round, STEPS)), 2),
+        "products_ms": round(1e3 * alone, 2),
+        "products": len(products.made),
+        "gflop": round(products.operations / 1e9, 3),
+        "peak_gflops": round(peak()["bf16"]),
+    }
+
+
+def allowed(recipe: str, batch: int) -> str:
+    """How long a step may take at the aim, by the newest race of that batch size."""
+    rival, times = AIMS.get(recipe, ("", 0))
+    races = [row for row in rows("speed") if (row["name"], row["batch"]) == (recipe, batch)]
+    return f"{1e3 * batch / (times * races[-1]['images_per_second'][rival]):.1f} ms" if times and races else "–"
+
+
+def render() -> None:
+    """Put the table into docs/performance.md."""
+    newest = {(row["name"], row["batch"]): row for row in rows("products")}
+    lines = (
+        [name, str(batch), f"{row['step_ms']:.1f} ms", f"{row['products_ms']:.1f} ms"]
+        + [f"{1e3 * row['gflop'] / row['peak_gflops']:.1f} ms", allowed(name, batch)]
+        for (name, batch), row in newest.items()
+    )
+    put("performance.md", "products", table(HEAD, lines))
+
+
+def main() -> None:
+    """Measure, write down, render."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipes", nargs="*", default=list(AIMS))
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--render", action="store_true", help="only put the table into docs/performance.md")
+    arguments = parser.parse_args()
+    if not arguments.render and not os.environ.get("REVERIE_DATA"):
+        raise SystemExit("REVERIE_DATA must name the folder of data sets")
+    for recipe in [] if arguments.render else arguments.recipes:
+        figures = measure(recipe, arguments.batch)
+        print(recipe, figures, flush=True)
+        keep("products", name=recipe, batch=arguments.batch, **figures)
+    render()
+
+
+if __name__ == "__main__":
+    main()
