@@ -5,7 +5,7 @@
 
 Each product of one step is repeated with its own operands, in the cache, and its least time is taken; no step can be
 faster than their sum unless the products become fewer or other kernels make them. The page puts it beside the least
-time of the whole step, and beside the step that the aim of benchmarks/speed.py allows.
+time of the whole step, and beside the step that the aim of benchmarks/speed.py needs, by the ratio of the newest race.
 """
 
 import argparse
@@ -33,7 +33,7 @@ AIMS = {  # recipe -> the rival, and how many times as fast
 }
 PRODUCTS = ("mm.", "addmm.", "bmm.", "baddbmm.", "convolution", "mkldnn_rnn")
 STEPS, REPEATS = 100, 20
-HEAD = ("network", "batch", "a step", "its products alone", "at the peak", "the aim allows")
+HEAD = ("network", "batch", "a step", "its products alone", "at the peak", "the aim needs")
 
 
 class Products(TorchDispatchMode):
@@ -76,11 +76,11 @@ def measure(recipe: str, batch: int) -> dict[str, Any]:
     }
 
 
-def allowed(recipe: str, batch: int) -> str:
-    """How long a step may take at the aim, by the newest race of that batch size."""
+def needed(recipe: str, batch: int, step: float) -> str:
+    """How long the step may take at the aim: as much shorter as the newest race of that batch size is behind it."""
     rival, times = AIMS.get(recipe, ("", 0))
     races = [row for row in rows("speed") if (row["name"], row["batch"]) == (recipe, batch)]
-    return f"{1e3 * batch / (times * races[-1]['images_per_second'][rival]):.1f} ms" if times and races else "–"
+    return f"{step * races[-1]['ratio'][rival] / times:.1f} ms" if times and races else "–"
 
 
 def render() -> None:
@@ -88,7 +88,7 @@ def render() -> None:
     newest = {(row["name"], row["batch"]): row for row in rows("products")}
     lines = (
         [name, str(batch), f"{row['step_ms']:.1f} ms", f"{row['products_ms']:.1f} ms"]
-        + [f"{1e3 * row['gflop'] / row['peak_gflops']:.1f} ms", allowed(name, batch)]
+        + [f"{1e3 * row['gflop'] / row['peak_gflops']:.1f} ms", needed(name, batch, row["step_ms"])]
         for (name, batch), row in newest.items()
     )
     put("performance.md", "products", table(HEAD, lines))
