@@ -69,6 +69,15 @@ def test_a_kernel_is_the_matrix_of_its_rows_and_kernels_of_one_shape_do_not_mix(
         assert torch.allclose(kernel.flatten(1), row, atol=1e-6)
 
 
+def test_the_layout_of_a_kernel_changes_nothing():
+    (plain, last), gradients = both([(8, 5, 3, 3), (8, 5, 3, 3), (16, 8, 1, 2)])
+    for kernel in last:
+        kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
+    fit(Muon, plain, gradients)
+    fit(Muon, last, [[g.contiguous(memory_format=torch.channels_last) for g in step] for step in gradients])
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(plain, last, strict=True))
+
+
 def test_all_else_moves_as_with_adam():
     (ours, theirs), gradients = both([(5,), (4, 30), (1, 64), (3, 9, 9)])
     assert not any(map(is_matrix, ours))

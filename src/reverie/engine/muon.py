@@ -32,8 +32,8 @@ def orthogonalised(stacks: Sequence[Tensor]) -> list[Tensor]:
     """
     wide = [stack.mT if stack.shape[1] > stack.shape[2] else stack for stack in stacks]
     unit = [x / (x.norm(dim=(1, 2), keepdim=True) + EPS) for x in wide]
-    lifts = _lifts([x @ x.mT for x in unit])
-    turned = [lift @ x for lift, x in zip(lifts, unit, strict=True)]
+    lifts = _lifts([torch.bmm(x, x.mT) for x in unit])
+    turned = [torch.bmm(lift, x) for lift, x in zip(lifts, unit, strict=True)]
     return [y if x is stack else y.mT for y, x, stack in zip(turned, wide, stacks, strict=True)]
 
 
@@ -53,15 +53,16 @@ def _lift(square: Tensor) -> Tensor:
     step = _q(square)
     product = step
     for _ in range(ROUNDS - 1):
-        square = step @ square @ step
+        square = torch.bmm(torch.bmm(step, square), step)
         step = _q(square)
-        product = step @ product
+        product = torch.bmm(step, product)
     return product
 
 
 def _q(square: Tensor) -> Tensor:
-    one = torch.eye(square.shape[1]).to(square)
-    return torch.baddbmm(A * one + B * square, square, square, alpha=C)
+    q = torch.baddbmm(square, square, square, beta=B, alpha=C)
+    q.diagonal(dim1=1, dim2=2).add_(A)
+    return q
 
 
 class Muon(Adam):
@@ -104,9 +105,9 @@ class Muon(Adam):
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
         alike = [list(same) for _, same in groupby(ahead, key=_sides)]
-        turned = orthogonalised([torch.stack([a.reshape(_sides(a)) for a in same]) for same in alike])
+        turned = orthogonalised([torch.stack([_as_matrix(a) for a in same]) for same in alike])
         steps = [step for stack in turned for step in _stretch(stack)]
-        torch._foreach_add_(weights, [s.view(w.shape) for s, w in zip(steps, weights, strict=True)], alpha=-group["lr"])
+        torch._foreach_add_(weights, [_as(a, s) for a, s in zip(ahead, steps, strict=True)], alpha=-group["lr"])
         for weight in weights:
             weight.grad = None  # Adam leaves out what has none
 
@@ -127,6 +128,22 @@ def _stretch(stack: Tensor) -> list[Tensor]:
 def is_matrix(parameter: Tensor) -> bool:
     """Whether a parameter is turned: at least 8 rows and 8 columns."""
     return parameter.dim() > 1 and min(_sides(parameter)) >= SMALLEST
+
+
+def _as_matrix(kernel: Tensor) -> Tensor:
+    """(O, I), the columns as memory has them: nothing is copied, and what turns a matrix does not see their order."""
+    return kernel.permute(_order(kernel)).flatten(1)
+
+
+def _as(kernel: Tensor, matrix: Tensor) -> Tensor:
+    """The inverse of ``_as_matrix``, for a matrix beside the kernel."""
+    order = _order(kernel)
+    places = sorted(range(kernel.dim()), key=order.__getitem__)
+    return matrix.view([kernel.shape[axis] for axis in order]).permute(places)
+
+
+def _order(kernel: Tensor) -> list[int]:
+    return [0, *sorted(range(1, kernel.dim()), key=kernel.stride, reverse=True)]
 
 
 def _sides(parameter: Tensor) -> tuple[int, int]:
