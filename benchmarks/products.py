@@ -1,14 +1,15 @@
-"""What the matrix products and convolutions of a training step take by themselves, beside the whole step.
+"""What the operations of a training step take by themselves, its matrix products and convolutions apart.
 
     REVERIE_DATA=... python benchmarks/products.py              # the networks that have an aim, batch 128, two threads
     REVERIE_DATA=... python benchmarks/products.py dcgan --batch 64
 
-Each product of one step is repeated with its own operands, in the cache, and its least time is taken; no step can be
-faster than their sum unless the products become fewer or other kernels make them. The page puts it beside the least
+Each operation of one step is repeated with its own operands, in the cache, and its least time is taken; no step can be
+faster than their sum unless there are fewer of them or other kernels make them. The page puts them beside the least
 time of the whole step, and beside the step that the aim of benchmarks/speed.py needs, by the ratio of the newest race.
 """
 
 import argparse
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from peers.own import warm
@@ -32,24 +34,25 @@ AIMS = {  # recipe -> the rival, and how many times as fast
     "dcgan": (PLAIN, 2.5),
 }
 PRODUCTS = ("mm.", "addmm.", "bmm.", "baddbmm.", "convolution", "mkldnn_rnn")
-STEPS, REPEATS = 100, 20
-HEAD = ("network", "batch", "a step", "its products alone", "at the peak", "the aim needs")
+TURNS, STEPS, REPEATS = 5, 30, 8
+HEAD = ("network", "batch", "a step", "its operations alone", "of these products", "at the peak", "the aim needs")
 
 
-class Products(TorchDispatchMode):
-    """Keeps each product that is made, with copies of its operands in their layout."""
+class Operations(TorchDispatchMode):
+    """Keeps each operation of torch that is made, with copies of its operands in their layout."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.made: list[Callable[[], Any]] = []
-        self.operations = 0  # additions and multiplications
+        self.made: list[tuple[bool, Callable[[], Any]]] = []  # whether it is a product, and the call
+        self.flops = 0
 
     def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = op(*args, **(kwargs or {}))
-        if op.__name__.startswith(PRODUCTS):
-            copies = [arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in args]
-            self.made.append(lambda: op(*copies, **(kwargs or {})))
-            self.operations += flop_registry[op.overloadpacket](*args, **(kwargs or {}), out_val=result)
+        given = kwargs or {}
+        copies = tree_map_only(torch.Tensor, torch.clone, (args, given))
+        result, product = op(*args, **given), op.__name__.startswith(PRODUCTS)
+        self.made.append((product, lambda: op(*copies[0], **copies[1])))
+        if product:
+            self.flops += flop_registry[op.overloadpacket](*args, **given, out_val=result)
         return result
 
 
@@ -64,14 +67,20 @@ def seconds(call: Callable[[], Any], repeats: int) -> Iterator[float]:
 def measure(recipe: str, batch: int) -> dict[str, Any]:
     """The figures of one recipe, in milliseconds."""
     training = warm(recipe, {"data": "mnist", "batch": batch})
-    with Products() as products:
+    with Operations() as operations:
         training.round()
-    alone = sum(min(seconds(product, REPEATS)) for product in products.made)
+    are_products, calls = zip(*operations.made, strict=True)
+    whole, least = math.inf, [math.inf] * len(calls)
+    for _ in range(TURNS):  # in turn, for the machine is not equally quiet all the time
+        whole = min(whole, *seconds(training.round, STEPS))
+        least = [min(took, *seconds(call, REPEATS)) for took, call in zip(least, calls, strict=True)]
     return {
-        "step_ms": round(1e3 * min(seconds(training.round, STEPS)), 2),
-        "products_ms": round(1e3 * alone, 2),
-        "products": len(products.made),
-        "gflop": round(products.operations / 1e9, 3),
+        "step_ms": round(1e3 * whole, 2),
+        "operations_ms": round(1e3 * sum(least), 2),
+        "products_ms": round(1e3 * sum(took for took, product in zip(least, are_products, strict=True) if product), 2),
+        "operations": len(calls),
+        "products": sum(are_products),
+        "gflop": round(operations.flops / 1e9, 3),
         "peak_gflops": round(peak()["bf16"]),
     }
 
@@ -87,7 +96,7 @@ def render() -> None:
     """Put the table into docs/performance.md."""
     newest = {(row["name"], row["batch"]): row for row in rows("products")}
     lines = (
-        [name, str(batch), f"{row['step_ms']:.1f} ms", f"{row['products_ms']:.1f} ms"]
+        [name, str(batch), *(f"{row[part]:.1f} ms" for part in ("step_ms", "operations_ms", "products_ms"))]
         + [f"{1e3 * row['gflop'] / row['peak_gflops']:.1f} ms", needed(name, batch, row["step_ms"])]
         for (name, batch), row in newest.items()
     )
