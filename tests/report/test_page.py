@@ -130,7 +130,7 @@ def test_headings_are_in_order_and_sections_are_named(run):
     identities = [a["id"] for _, a in reader.tags if "id" in a]
     assert len(identities) == len(set(identities))
     assert all(a["aria-labelledby"] in identities for _, a in reader.tags if "aria-labelledby" in a)
-    assert {a["scope"] for a in reader.all("th")} == {"col", "row"}
+    assert {a["scope"] for a in reader.all("th")} == {"col", "row", "rowgroup"}
 
 
 def test_names_are_words_and_never_markup(run):

@@ -1,9 +1,6 @@
 """Figures in words: rounding, grouping of protocols, and the width of a terminal."""
 
-import io
-
 import pytest
-from rich.console import Console
 
 from reverie.report import table
 
@@ -73,20 +70,18 @@ def test_no_figures():
     assert table.plain([]) == ""
 
 
-def test_rich_table_fits_80_columns_and_takes_brackets_as_they_are():
-    out = io.StringIO()
-    odd = {**FIGURES[0], "name": "[red]odd[/red]"}
-    Console(file=out, width=80, force_terminal=False).print(table.figures_table([*FIGURES, odd]))
-    said = out.getvalue()
-    assert max(map(len, said.splitlines())) <= 80
-    for words in (
-        "\u2212101.23 ± 0.35",
-        "12.35",
-        "k 5,000",
-        "[red]odd[/red]",
-        "For all: data mnist-5k, split test",
-    ):
-        assert words in said
+def test_figures_of_other_data_stand_apart_with_what_they_share():
+    others = [
+        {"name": name, "value": 1.0, "unit": "", "protocol": {"split": "train", "data_sha256": "ab", "seed": 0}}
+        for name in ("FD", "KD")
+    ]
+    found = table.groups([*FIGURES, *others])
+    assert [len(group.figures) for group in found] == [len(FIGURES), 2]
+    assert [group.common for group in found] == [COMMON, others[0]["protocol"]]
+    said = table.plain([*FIGURES, *others])
+    assert "For all of these: data mnist-5k, split test, n 1,000\n\nFD" in said
+    assert said.endswith("For all of these: split train, data sha256 ab, seed 0")
+    assert said.splitlines()[0].rindex("[1]") == table.plain(FIGURES).splitlines()[0].rindex("[1]")
 
 
 def test_figures_that_can_say_themselves():

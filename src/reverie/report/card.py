@@ -22,7 +22,6 @@ def write_card(folder: Path) -> Path:
     picture = (*record.pictures[:1], *record.samples[-1:])[-1:]
     for source in picture:
         write(folder / "model" / "picture.png", source.read_bytes())
-    common = table.shared(record.figures)
     card = files.render(
         "card.md.j2",
         tags=[json.dumps(tag) for tag in _tags(record)],
@@ -30,8 +29,10 @@ def write_card(folder: Path) -> Path:
         summary=text(summary(record)),
         picture=bool(picture),
         data=_data(record),
-        figures=[_row(figure, common) for figure in record.figures],
-        common=text(table.words(common)),
+        groups=[
+            (text(table.words(group.common)), [_row(figure, group.common) for figure in group.figures])
+            for group in table.groups(record.figures)
+        ],
         training=_training(record),
         limits=_limits(record),
     )

@@ -41,7 +41,6 @@ def write_page(folder: Path) -> Path:
         DataError: there is no such folder, or a file in it is broken.
     """
     record = files.read(folder)
-    common = table.shared(record.figures)
     page = files.render(
         "page.html.j2",
         record=record,
@@ -50,8 +49,10 @@ def write_page(folder: Path) -> Path:
         summary=summary(record),
         samples=[_sample(path, record.name) for path in _spread(record.samples, STRIP)],
         course=course(record.course),
-        figures=[_row(figure, common) for figure in record.figures],
-        common=table.words(common),
+        groups=[
+            (table.words(group.common), [_row(figure, group.common) for figure in group.figures])
+            for group in table.groups(record.figures)
+        ],
         training=_training(record),
         health=verdict(record.rows),
         pictures=[_inline(path, "", "") for path in record.pictures],

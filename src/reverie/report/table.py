@@ -3,10 +3,8 @@
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from itertools import groupby
+from typing import Any, NamedTuple, Protocol
 
 WIDTH = 80
 MINUS = "\u2212"
@@ -19,6 +17,13 @@ class Measured(Protocol):
 
 
 Figures = Iterable[Mapping[str, Any] | Measured]
+
+
+class Group(NamedTuple):
+    """Figures of the same data and split, and what their protocols have in common."""
+
+    figures: list[Mapping[str, Any]]
+    common: dict[str, Any]
 
 
 def entries(figures: Figures) -> list[Mapping[str, Any]]:
@@ -79,23 +84,15 @@ def remark(figure: Mapping[str, Any], common: Mapping[str, Any]) -> str:
     return "; ".join(part for part in (words(own(figure, common)), str(figure.get("note") or "")) if part)
 
 
-def figures_table(figures: Figures) -> "Table":
-    """A table for the terminal: name, value ± standard error, unit, protocol; what all share stands below."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def groups(figures: Figures) -> list[Group]:
+    """The figures in their order, those of the same data and split together."""
+    listed = [list(group) for _, group in groupby(entries(figures), key=_measured_on)]
+    return [Group(group, shared(group)) for group in listed]
 
-    listed = entries(figures)
-    common = shared(listed)
-    below = Text(f"For all: {words(common)}.", justify="left") if common else None
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=below, caption_justify="left")
-    table.add_column("figure", style="bold", overflow="fold")
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("unit", overflow="fold")
-    table.add_column("protocol", style="dim", overflow="fold")
-    for f in listed:  # as Text: a name with brackets in it is no markup
-        table.add_row(*map(Text, (str(f["name"]), amount(f), str(f.get("unit") or ""), remark(f, common))))
-    return table
+
+def _measured_on(figure: Mapping[str, Any]) -> tuple[Any, Any]:
+    protocol = figure.get("protocol") or {}
+    return protocol.get("data_sha256"), protocol.get("split")
 
 
 def plain(figures: Figures) -> str:
@@ -107,16 +104,25 @@ def plain(figures: Figures) -> str:
         <BLANKLINE>
         [1] split test
     """
-    listed = entries(figures)
-    common = shared(listed)
-    said = [[words(own(f, common)), str(f.get("note") or "")] for f in listed]
+    found = groups(figures)
+    rows = [_cells(figure) for group in found for figure in group.figures]
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    head = "For all: " if len(found) == 1 else "For all of these: "
+    return "\n\n".join(_block(group, wide, head) for group in found)
+
+
+def _cells(figure: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(figure["name"]), amount(figure), str(figure.get("unit") or "")
+
+
+def _block(group: Group, wide: Sequence[int], head: str) -> str:
+    said = [[words(own(f, group.common)), str(f.get("note") or "")] for f in group.figures]
     remarks = list(dict.fromkeys(words for pair in said for words in pair if words))
     marks = [" ".join(f"[{remarks.index(words) + 1}]" for words in pair if words) for pair in said]
-    rows = [(str(f["name"]), amount(f), str(f.get("unit") or ""), m) for f, m in zip(listed, marks, strict=True)]
-    wide = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    rows = [(*_cells(f), mark) for f, mark in zip(group.figures, marks, strict=True)]
     lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:<{wide[2]}}  {d}".rstrip() for a, b, c, d in rows]
     notes = [_note(f"[{i}] ", remark) for i, remark in enumerate(remarks, 1)]
-    notes += [_note("For all: ", words(common))] if common else []
+    notes += [_note(head, words(group.common))] if group.common else []
     return "\n".join([*lines, "", *notes] if notes else lines)
 
 

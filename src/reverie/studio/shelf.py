@@ -92,13 +92,10 @@ class Shelf:
         found = {**self.summary(run), "said": self.trainer.said(name)}
         if found["status"] == "unreadable":
             return found
-        figures = _figures(run)
-        common = table.shared(figures)
         return found | {
             "record": plainly(run.record),
             "settings": plainly(_settings(run)),
-            "figures": [{**each, "remark": table.remark(each, common)} for each in figures],
-            "protocol": table.words(common),
+            "figures": [_said(group) for group in table.groups(_figures(run))],
             "course": _course(run),
             "samples": self.sheets(run, "samples"),
             "pictures": self.sheets(run, "pictures"),
@@ -234,6 +231,12 @@ def _last_step(path: Path) -> int | None:
         lines = file.read().splitlines()
     found = (row.get("step") for line in reversed(lines) if (row := _row(line)) is not None)
     return next((step for step in found if isinstance(step, int)), None)
+
+
+def _said(group: table.Group) -> dict[str, Any]:
+    """Figures of the same data with their remarks, and what they have in common."""
+    rows = [{**each, "remark": table.remark(each, group.common)} for each in group.figures]
+    return {"protocol": table.words(group.common), "rows": rows}
 
 
 def _figures(run: Run) -> list[dict[str, Any]]:

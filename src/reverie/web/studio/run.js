@@ -118,12 +118,16 @@ export class RunPage extends HTMLElement {
   }
 
   figures() {
-    const rows = this.run.figures.map((each) => make("tr", {}, make("th", { scope: "row" }, each.name.replaceAll("_", " ")),
-      make("td", { className: "number" }, each.words), make("td", {}, each.unit ?? ""), make("td", { className: "note" }, each.remark)));
+    const groups = this.run.figures, all = groups.length === 1 ? "all" : "these";
+    const bodies = groups.map(({ protocol, rows }) => {
+      const lines = rows.map((each) => make("tr", {}, make("th", { scope: "row" }, each.name.replaceAll("_", " ")),
+        make("td", { className: "number" }, each.words), make("td", {}, each.unit ?? ""), make("td", { className: "note" }, each.remark)));
+      const said = protocol ? [make("tr", {}, make("th", { scope: "rowgroup", colSpan: 4, className: "note" }, `For ${all} figures: ${protocol}.`))] : [];
+      return make("tbody", {}, ...said, ...lines);
+    });
     const head = ["Figure", "Value", "Unit", "Protocol"].map((words) => make("th", { scope: "col" }, words));
-    const below = this.run.protocol ? make("p", { className: "note" }, `For all: ${this.run.protocol}.`) : "";
     return make("section", {}, make("h2", {}, "Figures"), make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Figures" },
-      make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))), below);
+      make("table", {}, make("thead", {}, make("tr", {}, ...head)), ...bodies)));
   }
 
   /** What a language model goes on with after each epoch, at several temperatures. */
