@@ -27,6 +27,7 @@ from reverie.engine.machine import describe
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
 OWN = sys.executable
+PLAIN = "plain PyTorch with DataLoader, fp32"
 LOOPS = ("vae-iaf-mnist", "ladder-mnist", "gan-mlp", "dcgan")  # recipes whose own networks a plain loop trains beside
 
 
@@ -38,7 +39,7 @@ def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str
     same_network = {
         recipe: {
             "reverie": [OWN, own, recipe, *at],
-            "plain PyTorch with DataLoader, fp32": [OWN, loop, recipe, *at],
+            PLAIN: [OWN, loop, recipe, *at],
         }
         for recipe in LOOPS
     }
@@ -46,13 +47,13 @@ def contenders(pixels: Path, batch: int, seconds: float, folder: str, peers: str
         "vae-conv": {
             "reverie": [OWN, own, "vae-conv", *at],
             "reverie, fp32": [OWN, own, "vae-conv", *at, "precision=fp32"],
-            "plain PyTorch with DataLoader, fp32": [OWN, plain, "conv", *at],
+            PLAIN: [OWN, plain, "conv", *at],
             "Keras 3 with TensorFlow": [peers, str(HERE / "peers" / "keras_vae.py"), *at],
         },
         "vae-mlp": {
             "reverie": [OWN, own, "vae-mlp", *at],
             "reverie, fp32": [OWN, own, "vae-mlp", *at, "precision=fp32"],
-            "plain PyTorch with DataLoader, fp32": [OWN, plain, "mlp", *at],
+            PLAIN: [OWN, plain, "mlp", *at],
             "pythae": [peers, str(HERE / "peers" / "pythae_vae.py"), *at, folder],
         },
         "text-char": {

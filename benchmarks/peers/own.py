@@ -33,7 +33,7 @@ class Warm(NamedTuple):
     """A training whose first rounds are over."""
 
     training: Training
-    targets: int  # an image, or a row of a text
+    targets: int  # of an example: 1, or every position of a window
 
     def round(self):
         """Every turn of every player."""

@@ -66,7 +66,7 @@ def test_the_card_is_complete(run):
     for words in (
         "A vae-conv model trained on mnist-5k, with 1,234 parameters.",
         "| elbo | \u2212101.23 ± 0.35 | nats | k 5 |",
-        "For all figures: data mnist-5k, split test.",
+        "For all of these: data mnist-5k, split test.",
         "Its 2 classes are 0, 1.",
         "1,000 steps, 1 min 15 s, on 2 cores, seed 0, torch 2.13.0.",
         'model = reverie.load("path/to/this/folder")',

@@ -90,7 +90,7 @@ def test_the_page_holds_everything_and_needs_nothing(run):
         "\u2212101.23 ± 0.35",
         "nats",
         "k 5,000",
-        "For all figures: data mnist-5k, split test.",
+        "For all of these: data mnist-5k, split test.",
         "in [0, 1]",
         "free bits",
         "0.5",

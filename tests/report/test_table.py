@@ -63,7 +63,7 @@ def test_plain_fits_80_columns_and_says_everything():
     assert "[2] k 5,000" in said
     assert said.splitlines()[2].endswith("[3] [4]")
     assert "[3] extractor inception-v3\n[4] biased upwards" in said
-    assert "For all: data mnist-5k, split test, n 1,000" in said
+    assert "For all of these: data mnist-5k, split test, n 1,000" in said
 
 
 def test_no_figures():

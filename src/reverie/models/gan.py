@@ -87,8 +87,8 @@ class GAN(nn.Module):
         self.noise = noise
         if classes:  # the protocol Conditional asks whether there is such an attribute
             self.classes = classes
-        kinds = (BATCH_NORM, MinibatchDeviation)
         self._growing = [network for network in (generator, critic) if isinstance(network, Growing)]
+        kinds = (BATCH_NORM, MinibatchDeviation)
         self._looks_across = any(isinstance(module, kinds) for module in critic.modules())
 
     @property

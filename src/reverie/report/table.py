@@ -85,7 +85,7 @@ def remark(figure: Mapping[str, Any], common: Mapping[str, Any]) -> str:
 
 
 def groups(figures: Figures) -> list[Group]:
-    """The figures in their order, those of the same data and split together."""
+    """The figures in their order, neighbours of the same data and split together."""
     listed = [list(group) for _, group in groupby(entries(figures), key=_measured_on)]
     return [Group(group, shared(group)) for group in listed]
 
@@ -107,22 +107,21 @@ def plain(figures: Figures) -> str:
     found = groups(figures)
     rows = [_cells(figure) for group in found for figure in group.figures]
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    head = "For all: " if len(found) == 1 else "For all of these: "
-    return "\n\n".join(_block(group, wide, head) for group in found)
+    return "\n\n".join(_block(group, wide) for group in found)
 
 
 def _cells(figure: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(figure["name"]), amount(figure), str(figure.get("unit") or "")
 
 
-def _block(group: Group, wide: Sequence[int], head: str) -> str:
+def _block(group: Group, wide: Sequence[int]) -> str:
     said = [[words(own(f, group.common)), str(f.get("note") or "")] for f in group.figures]
     remarks = list(dict.fromkeys(words for pair in said for words in pair if words))
     marks = [" ".join(f"[{remarks.index(words) + 1}]" for words in pair if words) for pair in said]
     rows = [(*_cells(f), mark) for f, mark in zip(group.figures, marks, strict=True)]
     lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:<{wide[2]}}  {d}".rstrip() for a, b, c, d in rows]
     notes = [_note(f"[{i}] ", remark) for i, remark in enumerate(remarks, 1)]
-    notes += [_note(head, words(group.common))] if group.common else []
+    notes += [_note("For all of these: ", words(group.common))] if group.common else []
     return "\n".join([*lines, "", *notes] if notes else lines)
 
 

@@ -118,11 +118,10 @@ export class RunPage extends HTMLElement {
   }
 
   figures() {
-    const groups = this.run.figures, all = groups.length === 1 ? "all" : "these";
-    const bodies = groups.map(({ protocol, rows }) => {
+    const bodies = this.run.figures.map(({ protocol, rows }) => {
       const lines = rows.map((each) => make("tr", {}, make("th", { scope: "row" }, each.name.replaceAll("_", " ")),
         make("td", { className: "number" }, each.words), make("td", {}, each.unit ?? ""), make("td", { className: "note" }, each.remark)));
-      const said = protocol ? [make("tr", {}, make("th", { scope: "rowgroup", colSpan: 4, className: "note" }, `For ${all} figures: ${protocol}.`))] : [];
+      const said = protocol ? [make("tr", {}, make("th", { scope: "rowgroup", colSpan: 4, className: "note" }, `For all of these: ${protocol}.`))] : [];
       return make("tbody", {}, ...said, ...lines);
     });
     const head = ["Figure", "Value", "Unit", "Protocol"].map((words) => make("th", { scope: "col" }, words));
