@@ -3,7 +3,8 @@
 PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SET_UP := @echo "Setting up .venv, once: a minute, or several where PyTorch has to come over the network." && $(PYTHON) -m venv .venv
+INSTALL := @$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo web test test-all lint types results bench bench-peers clean
 
@@ -35,12 +36,12 @@ bench: .venv/dev .venv-peers/ready
 bench-peers: .venv-peers/ready
 
 .venv/demo: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+	$(SET_UP)
 	$(INSTALL) --editable '.[demo]'
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+	$(SET_UP)
 	$(INSTALL) --editable '.[dev]'
 	-$(BIN)/python -m reverie.web.fetch
 	@touch $@ .venv/demo
