@@ -56,6 +56,20 @@ HEAR = """name => { window.heard = new Promise((hear, fail) => {
   setTimeout(() => fail(new Error(`no ${name} came`)), 300000);
 }); }"""
 
+LATE = """({ asked, milliseconds }) => {
+  const real = window.fetch;
+  window.fetch = async (address, how) => {
+    const answer = await real(address, how);
+    if (`${address} ${how?.body ?? ""}`.includes(asked)) await new Promise((done) => setTimeout(done, milliseconds));
+    return answer;
+  };
+}"""
+
+
+def late(page, asked, milliseconds=1000):
+    """Let the answer to what has some words in its address or body come late."""
+    page.evaluate(LATE, {"asked": asked, "milliseconds": milliseconds})
+
 
 def after(page, event, act):
     """Do something, and wait for what the page says when it is done; its detail."""

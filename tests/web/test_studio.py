@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("mlxtend", reason="the extra [demo] is not installed")
 from scenes import png  # noqa: E402
-from visits import HEAR, MINUTES, after, faults, photograph, ready, visitor  # noqa: E402
+from visits import HEAR, MINUTES, after, faults, late, photograph, ready, visitor  # noqa: E402
 
 EPOCHS = os.environ.get("REVERIE_EPOCHS", "2")  # more of them make a better picture
 
@@ -109,18 +109,37 @@ def test_a_drawn_digit_is_reconstructed_placed_and_scored(digits, enter):
     assert "test images are likelier" in page.locator(".score").text_content()
 
 
+DIRECTION = "() => Array.from(document.querySelector('attribute-panel').direction)"
+
+
 def test_an_attribute_moves_the_picture_along_its_direction(digits, enter):
     page = enter(f"/explore/{digits}")
     page.get_by_role("combobox", name="Having").select_option("7")
     page.wait_for_function("() => !document.querySelector('attribute-panel input').disabled")
     start = page.evaluate(CODE)
-    way = page.evaluate("() => Array.from(document.querySelector('attribute-panel').direction)")
+    way = page.evaluate(DIRECTION)
     slider = page.get_by_label("Strength of the attribute")
     slider.focus()
     after(page, "picture", lambda: page.keyboard.press("End"))
     np.testing.assert_allclose(page.evaluate(CODE), np.array(start) + 2 * np.array(way), atol=1e-5)
     after(page, "picture", lambda: page.keyboard.press("Home"))
     np.testing.assert_allclose(page.evaluate(CODE), np.array(start) - 2 * np.array(way), atol=1e-5)
+
+
+def test_an_answer_that_comes_late_does_not_replace_the_attribute_that_was_asked_for_last(digits, enter):
+    page = enter(f"/explore/{digits}")
+    having = page.get_by_role("combobox", name="Having")
+    free = "() => !document.querySelector('attribute-panel input').disabled"
+    having.select_option("7")
+    page.wait_for_timeout(1000)
+    page.wait_for_function(free)
+    way = page.evaluate(DIRECTION)
+    late(page, '"with":3')
+    having.select_option("3")
+    having.select_option("7")
+    page.wait_for_timeout(1500)
+    page.wait_for_function(free)
+    assert page.evaluate(DIRECTION) == way
 
 
 def test_places_that_are_marked_are_a_group(digits, enter):
@@ -190,6 +209,37 @@ def test_a_value_out_of_its_range_is_one_message_beside_the_button(enter):
     page.get_by_text("--batch must be at least 1").wait_for()
     assert all("status of 400" in words for words in enter.said)  # which is what the browser says of a refusal
     enter.said.clear()
+
+
+FAILS_ONCE = """async () => {
+  const { Latest } = await import("/web/elements.js"), done = [];
+  const latest = new Latest(async (wish) => {
+    await new Promise((next) => setTimeout(next, 20));
+    if (wish === "fails") throw new Error(wish);
+    done.push(wish);
+  });
+  const first = latest.ask("fails");
+  latest.ask("dropped");
+  latest.ask("newest");
+  await first;
+  const last = await latest.ask("fails").catch((error) => error.message);
+  return [...done, last];
+}"""
+
+
+def test_a_failure_does_not_stop_what_was_asked_after_it(enter):
+    assert enter().evaluate(FAILS_ONCE) == ["newest", "fails"]
+
+
+def test_the_form_is_that_of_the_recipe_that_was_chosen_last(enter):
+    page = enter("/train?recipe=vae-mlp")
+    late(page, "/api/recipes/vae-fashion")
+    recipe = page.get_by_role("combobox", name="Recipe", exact=True)
+    recipe.select_option("vae-fashion")
+    recipe.select_option("vae-conv")
+    page.wait_for_timeout(1500)
+    page.wait_for_function("() => document.querySelector('train-page').form.name === 'vae-conv'")
+    assert "recipe=vae-conv" in page.url
 
 
 def test_pictures_are_brought_and_chosen(enter, tmp_path):

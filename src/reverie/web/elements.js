@@ -61,7 +61,7 @@ export function pause() {
   });
 }
 
-/** Does the newest thing that it was asked, one at a time; what came in between is dropped. */
+/** Does the newest thing that it was asked, one at a time; what came in between is dropped, and so is an error that is not the last. */
 export class Latest {
   constructor(work) {
     this.work = work;
@@ -75,7 +75,11 @@ export class Latest {
       while (this.next) {
         const now = this.next;
         this.next = null;
-        await this.work(...now);
+        try {
+          await this.work(...now);
+        } catch (error) {
+          if (!this.next) throw error;
+        }
       }
     } finally {
       this.busy = false;

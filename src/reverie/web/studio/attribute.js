@@ -1,5 +1,5 @@
 // An attribute: the way from the mean of some codes to that of others, and a slider along it.
-import { button, labelled, make } from "../elements.js";
+import { button, labelled, Latest, make } from "../elements.js";
 import { send } from "./ask.js";
 
 const MINE = "mine", REST = "rest";
@@ -20,17 +20,18 @@ export class AttributePanel extends HTMLElement {
       make("div", { className: "row" }, labelled("Having", this.selects.with), labelled("lacking", this.selects.without)), marks,
       make("div", { className: "ends" }, make("span", {}, "less"), this.slider, make("span", {}, "more")), this.words);
     place.addEventListener("change", ({ detail }) => { if (detail.has("code") && !detail.has("attribute")) this.rest(); });
-    if (classes.length) this.find();
+    this.finding = new Latest(() => this.find());
+    if (classes.length) this.finding.ask();
   }
 
   select(options) {
-    return make("select", { onchange: () => this.find() }, ...options.map(([value, words]) => make("option", { value }, words)));
+    return make("select", { onchange: () => this.finding.ask() }, ...options.map(([value, words]) => make("option", { value }, words)));
   }
 
   mark(side) {
     this.mine[side].push(Array.from(this.place.code));
     for (const each of ["with", "without"]) if (this.mine[each].length) this.selects[each].value = MINE;
-    this.find();
+    this.finding.ask();
   }
 
   /** The slider begins where the reader is. */

@@ -1,5 +1,5 @@
 // A training: a recipe, data, and a form made from the recipe's signature.
-import { button, labelled, make, telling } from "../elements.js";
+import { button, labelled, Latest, make, telling } from "../elements.js";
 import { ask, bring, path, send } from "./ask.js";
 import { capital } from "./words.js";
 
@@ -20,7 +20,8 @@ export class TrainPage extends HTMLElement {
     const [recipes, data] = await Promise.all([ask("/api/recipes"), ask("/api/data")]);
     Object.assign(this, { recipes, data, fields: new Map() });
     const wanted = new URLSearchParams(location.search).get("recipe");
-    this.recipe = make("select", { onchange: () => this.open(this.recipe.value) },
+    this.opening = new Latest(() => this.open(this.recipe.value));
+    this.recipe = make("select", { onchange: () => this.opening.ask().catch((error) => this.telling.say(error.message, true)) },
       ...Object.entries(KINDS).map(([kind, label]) => make("optgroup", { label },
         ...recipes.filter((each) => each.kind === kind).map(({ name }) => make("option", { value: name }, name)))));
     this.recipe.value = recipes.some(({ name }) => name === wanted) ? wanted : recipes.some(({ name }) => name === "vae-conv") ? "vae-conv" : recipes[0].name;
@@ -34,7 +35,7 @@ export class TrainPage extends HTMLElement {
         make("section", { className: "sheet-of-form" }, labelled("Recipe", this.recipe), this.about), this.source(), this.groups,
         make("section", { className: "row last" }, labelled("Name of the run", this.name), make("button", { type: "submit", className: "main" }, "Start training")),
         this.telling));
-    await this.open(this.recipe.value);
+    await this.opening.ask();
   }
 
   async open(name) {
