@@ -1,9 +1,12 @@
 """The doctor tells what is here, and how to install what is not."""
 
+import tomllib
+from pathlib import Path
+
 import torch
 
 from reverie import __version__
-from reverie.doctor import findings
+from reverie.doctor import EXTRAS, findings
 
 
 def test_versions_and_folders_are_those_of_this_process(monkeypatch, tmp_path):
@@ -22,6 +25,13 @@ def test_data_is_listed_where_it_lies(monkeypatch, tmp_path):
     (tmp_path / "shakespeare").mkdir()
     (tmp_path / "shakespeare" / "tinyshakespeare.txt").write_text("words")
     assert "tinyshakespeare" in findings()["data here"].split(", ")
+
+
+def test_every_extra_of_a_user_is_looked_for():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert EXTRAS.keys() == extras.keys() - {"dev", "browser"}
+    assert all(any(each.startswith(package) for each in extras[extra]) for extra, package in EXTRAS.items())
 
 
 def test_a_missing_extra_comes_with_the_line_that_installs_it(monkeypatch):

@@ -122,12 +122,6 @@ def test_decode_means_any_shape_in_batches_without_gradient():
     torch.testing.assert_close(means, (z @ model.w.T).reshape(2, 5, 1, 2, 2).detach())
 
 
-def test_encode_means():
-    model, x = Linear(), codes(5, 4).reshape(5, 1, 2, 2)
-    torch.testing.assert_close(latent.encode_means(model, x, batch=2), (x.flatten(1) @ model.w).detach())
-    assert model.sizes == [2, 2, 1]
-
-
 def test_informative_orders_by_mean_kl():
     kl = torch.tensor([[0.0, 4.0, 1.0], [0.2, 2.0, 1.0]])
     assert latent.informative(kl).tolist() == [1, 2, 0]

@@ -11,7 +11,14 @@ from reverie.data.catalog import CATALOG, availability, cache
 from reverie.engine import machine
 from reverie.runs import runs_folder
 
-EXTRAS = {"demo": "mlxtend", "parquet": "pyarrow"}
+EXTRAS = {  # what a user may install beside the package -> a package that comes with it
+    "demo": "mlxtend",
+    "parquet": "pyarrow",
+    "bpe": "tokenizers",
+    "export": "onnxruntime",
+    "hub": "huggingface-hub",
+    "studio": "starlette",
+}
 
 
 def findings() -> dict[str, str]:

@@ -193,12 +193,6 @@ def decode_means(model: Autoencoder, z: Tensor, batch: int = 256) -> Tensor:
     return means.reshape(*z.shape[:-1], *means.shape[1:])
 
 
-@torch.no_grad()
-def encode_means(model: Autoencoder, x: Tensor, batch: int = 256) -> Tensor:
-    """The posterior mean of each observation: (N, ...) to (N, D), without gradients, in batches."""
-    return torch.cat([model.encode(part).mean for part in torch.split(x, batch)])
-
-
 def informative(posterior_kl: Tensor) -> Tensor:
     """The dimensions in falling order of KL(q(z|x) || p(z)): those the model uses come first.
 

@@ -87,19 +87,6 @@ def test_labels_at_the_ends_keep_apart():
     assert plots._apart({"a": 1.0, "b": 1.01, "c": 9.0}, 0.5) == {"a": 1.0, "b": 1.5, "c": 9.0}
 
 
-def test_bars_are_sorted_and_as_high_as_their_values():
-    picture = plots.bars([1.0, 4.0, 2.0], title="KL")
-    accent = near(picture, theme_of("light").accent, 20)
-    columns = np.unique(accent[:, 1])
-    runs = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
-    heights = [np.sum(accent[:, 1] == run[len(run) // 2]) for run in runs]
-    assert np.allclose(np.array(heights) / heights[0], [1, 0.5, 0.25], atol=0.02)
-
-
-def test_many_dimensions_fit():
-    assert plots.bars(np.linspace(1, 0, 200), title="many", theme="dark").size == plots.bars([1.0], title="one").size
-
-
 def test_plots_leave_no_global_state():
     import matplotlib
 
@@ -113,7 +100,6 @@ MISTAKES = [
     (lambda: plots.scatter(np.zeros((3, 2)), [0, 1], title=""), r"3 codes need as many labels; got \(2,\)"),
     (lambda: plots.scatter(np.zeros((2, 2)), [0, -1], title=""), r"from 0; got -1"),
     (lambda: plots.curves([{"epoch": 1}], title=""), r'need rows with a "step"'),
-    (lambda: plots.bars([], title=""), r"at least one value"),
 ]
 
 

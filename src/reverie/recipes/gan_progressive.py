@@ -6,7 +6,8 @@ the critic; the Wasserstein cost with gradient penalty and drift 0.001; Adam (0,
 weights. ``--size 32`` grows from 4 to 32; 28 pixels from 7 to 28.
 Differs: one critic always sees pictures at full size, and shrinks them to its level, so that data, penalty and resuming
 know nothing of growth; pictures of lower levels are shown by repeating pixels; real pictures are not faded; Adam keeps
-its moments when a level is added; narrower, and each level has an equal part of the training, half of it to fade in.
+its moments when a level is added; narrower; each level but the first has an equal part of the training, half of it
+to fade in, and the first has half of one.
 """
 
 import torch

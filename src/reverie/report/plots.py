@@ -1,4 +1,4 @@
-"""Plots: codes as a scatter, training as curves, the use of latent dimensions as bars.
+"""Plots: codes as a scatter, training as curves, lines and bars side by side.
 
 matplotlib is imported by the functions that draw, through its object-oriented interface: importing this
 module is cheap, and no global state is touched.
@@ -98,37 +98,6 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str, theme: Name = "ligh
 def quantities(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What ``curves`` would show of these rows, by name."""
     return list(_panels(rows))
-
-
-def bars(
-    values: "Sequence[float] | Numbers | Tensor", *, title: str, unit: str = "nats", theme: Name = "light"
-) -> Image.Image:
-    """One bar for each latent dimension, longest first, named by its number: how much of the code is used.
-
-    Args:
-        values: (D,) KL(q(z|x) || p(z)) of each dimension.
-        title: what one sees.
-        unit: what the bars measure.
-        theme: light or dark.
-
-    Raises:
-        UsageError: there is nothing to draw.
-    """
-    heights, colours = _array(values).ravel(), theme_of(theme)
-    if not len(heights):
-        raise UsageError("bars need at least one value; got none.")
-    order = np.argsort(-heights, kind="stable")
-    figure = _figure(8.6, 4.4, colours)
-    top = _heading(figure, title, f"{unit} in each dimension, {heights.sum():.4g} in all", colours)
-    axes = figure.add_axes((0.075, 0.14, 0.89, top - 0.14))
-    _plain_axes(axes, colours)
-    axes.grid(visible=False, axis="x")
-    axes.bar(range(len(order)), heights[order], width=0.72, color=colours.accent)
-    every = math.ceil(len(order) / 32)
-    axes.set_xticks(range(0, len(order), every), [str(d) for d in order[::every]])
-    axes.set_xlim(-0.7, max(len(order), 8) - 0.3)
-    axes.set_xlabel("latent dimension", color=colours.muted, fontsize=9.5)
-    return _image(figure)
 
 
 @dataclass(frozen=True)

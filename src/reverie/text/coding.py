@@ -4,8 +4,6 @@ A range coder (Martin 1979; Rissanen 1976) whose carry runs back through the byt
 become whole frequencies by one rule, so that coder and decoder, given the same numbers, split the range alike.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,8 +95,3 @@ class Decoder:
             following = self.data[self.place] if self.place < len(self.data) else 0
             self.code, self.range, self.place = (self.code << 8) | following, self.range << 8, self.place + 1
         return symbol
-
-
-def ideal_bits(probabilities: NDArray[np.float64], symbol: int) -> float:
-    """``-log2 p`` of a symbol."""
-    return -math.log2(float(probabilities[symbol]))
