@@ -299,7 +299,11 @@ def test_ranks_agree_on_a_stop(pixels, tmp_path):
     os.kill(worker_pids(tmp_path / "stopped")[-1], signal.SIGTERM)  # one rank alone
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
-    assert Run(tmp_path / "stopped").record["status"] == "stopped"
+    run = Run(tmp_path / "stopped")
+    assert run.record["status"] == "stopped"
+    run.update(data={**run.record["data"], "fingerprint": "another"})
+    answer = reverie_command("train", "--resume", str(run.folder))  # what is refused is not said to have been stopped
+    assert (answer.returncode, answer.stderr.count("no longer the same")) == (3, 1), answer.stderr
 
 
 def test_restoring_is_exact(tmp_path):

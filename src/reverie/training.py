@@ -194,10 +194,10 @@ def go(
     run = Run(folder)
     if "WORLD_SIZE" not in os.environ and held(folder):
         raise _taken(run)
-    if run.config["ranks"] > 1 and "WORLD_SIZE" not in os.environ:
-        return _launch(run, report)
     prepared = prepared or prepare(run.config, run.spec)
     _check_same(run, prepared, report)
+    if run.config["ranks"] > 1 and "WORLD_SIZE" not in os.environ:
+        return _launch(run, report)
     machine.keep_freed_memory()
     device = torch.device(prepared.config["device"])
     with on_signals() as stop, world(device) as ranks, _alone(run, ranks):
@@ -321,6 +321,7 @@ def _keep_last_good(run: Run, training: Training) -> None:
 
 def _launch(run: Run, report: Report) -> Run:
     """Start the ranks of a run, and start them again from the last checkpoint when one is lost."""
+    run.update(status="running")  # how it ended before says nothing of how it will end now
     for attempt in range(ATTEMPTS):
         code, asked = _ranks_once(run)
         record = run.record
