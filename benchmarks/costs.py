@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 import reverie
 from record import append, rows
 from reverie.evaluation import read_figures
+from reverie.files import read_lines
 from reverie.objectives import adversarial
 from reverie.report import plots
-from reverie.report.files import lines
 from reverie.report.health import verdict
 from reverie.report.plots import Panel
 from reverie.terminal import telling
@@ -102,7 +102,7 @@ def measure(name: str) -> dict:
     settings = {"cost": cost, "critic_turns": k, "batch": BATCH, "steps": steps_of(k), "threads": 1}
     with tempfile.TemporaryDirectory() as runs, telling() as report:
         run = reverie.train("gan-mlp", data=DATA, runs=runs, report=report, **settings)
-        rows = list(lines(run.folder / "metrics.jsonl"))
+        rows = read_lines(run.folder / "metrics.jsonl")
         record, resolved = run.record, run.config
         figures = read_figures(run.folder)
     found = verdict(rows)

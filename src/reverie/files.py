@@ -174,12 +174,17 @@ def append_line(path: Path, value: Any) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read JSON lines; a last line that a crash cut short is left out, and a step written twice counts once."""
-    rows: dict[Any, dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    """The rows of a training, from JSON lines, by their steps; none where there is no file.
+
+    A line that a crash cut short is left out. A step that was trained again, after an interruption or a roll-back,
+    counts once, as it was in the end.
+    """
+    rows: dict[tuple[float, bool], dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
             row = json.loads(line)
         except ValueError:
             continue
-        rows[row.get("step"), "test" in row] = row
-    return sorted(rows.values(), key=lambda row: row.get("step", 0))
+        if isinstance(row, dict) and isinstance(step := row.get("step"), int | float):
+            rows[step, "test" in row] = row
+    return sorted(rows.values(), key=lambda row: row["step"])

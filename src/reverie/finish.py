@@ -14,6 +14,7 @@ from reverie.engine.noise import ItemNoise
 from reverie.engine.plan import Plan
 from reverie.engine.turn import Job
 from reverie.evaluation import watch, watch_aside
+from reverie.files import read_lines
 from reverie.kinds import Data
 from reverie.latent import decode_means
 from reverie.metrics.samples import Yardstick
@@ -22,7 +23,6 @@ from reverie.point_actions import film, show_epoch
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.quality import judged_by_samples, watch_samples, yardsticks_of
 from reverie.report import card, page, sheets
-from reverie.report.files import lines
 from reverie.report.health import verdict
 from reverie.runs import Run
 from reverie.text.course import SEED, continuations, note_epoch
@@ -80,7 +80,7 @@ def on_measured(run: Run, report: Report) -> Callable[[float, dict[str, float]],
 
     def act(epoch: float, figures: dict[str, float]) -> None:
         report.on_measured(epoch, figures)
-        found = verdict(tuple(lines(run.folder / "metrics.jsonl")))
+        found = verdict(read_lines(run.folder / "metrics.jsonl"))
         if found and [found.name] != told:
             told[:] = [found.name]
             report.say(str(found))
@@ -136,7 +136,7 @@ def finish(run: Run, data: Data, say: Callable[[str], None]) -> None:
     if run.kind == "points":
         film(done.planar)
     write_pages(done)
-    if found := verdict(tuple(lines(run.folder / "metrics.jsonl"))):
+    if found := verdict(read_lines(run.folder / "metrics.jsonl")):
         say(str(found))
 
 

@@ -25,6 +25,16 @@ def test_tables_are_laid_flat_and_half_a_line_is_passed_over(tmp_path):
     assert record.figures == ({"name": "elbo", "value": 1.0},)
 
 
+def test_a_step_that_was_trained_again_counts_once_as_it_was_in_the_end(tmp_path):
+    steps = [(50, 3.0), (100, 2.0), (150, 9.0), (100, 2.5), (150, 1.0), (200, 0.5)]  # rolled back from 150 to 50
+    rows = [{"step": step, "loss": loss} for step, loss in steps] + [{"step": 150, "test": True, "test_elbo": 1.0}]
+    told = [*map(json.dumps, rows), "3", '{"step": "x"}', "\0\0"]
+    (tmp_path / "metrics.jsonl").write_bytes("\n".join(told).encode() + b"\n\xff\xfe\n")
+    losses = [(row["step"], row["loss"]) for row in files.read(tmp_path).rows if "loss" in row]
+    assert losses == [(50, 3.0), (100, 2.5), (150, 1.0), (200, 0.5)]
+    assert [row for row in files.read(tmp_path).rows if "test" in row] == [rows[-1]]
+
+
 def test_pictures_are_in_order_without_their_dark_twins(tmp_path):
     for step in (10, 2):
         draw = np.zeros((1, 1, 4, 4), np.uint8)

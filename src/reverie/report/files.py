@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.errors import DataError
+from reverie.files import read_lines
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ def read(folder: Path) -> Record:
         name=folder.resolve().name,
         facts=_json(folder / "run.json"),
         config=dict(_flat(_toml(folder / "config.toml"))),
-        rows=tuple(lines(folder / "metrics.jsonl")),
+        rows=tuple(read_lines(folder / "metrics.jsonl")),
         figures=tuple(evaluation.get("figures", ())),
         samples=_pictures(folder / "samples"),
         pictures=_pictures(folder / "pictures"),
-        course=tuple(lines(folder / "course.jsonl")),
+        course=tuple(read_lines(folder / "course.jsonl")),
     )
 
 
@@ -83,18 +84,6 @@ def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _flat(value)
         else:
             yield key, value
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON-lines file; half a line, as a killed run may leave, is passed over."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 
 from reverie.errors import ReverieError, UsageError
 from reverie.evaluation import read_figures
+from reverie.files import read_lines
 from reverie.kinds import kind_of
 from reverie.report import page, table
-from reverie.report.files import lines
 from reverie.report.health import Verdict, verdict
 from reverie.runs import Run, list_runs
 from reverie.studio.trainer import Trainer
@@ -144,7 +144,7 @@ class Shelf:
         Raises:
             HTTPException: there is no such run (404).
         """
-        return verdict(list(lines(self.find(name).folder / "metrics.jsonl")))
+        return verdict(read_lines(self.find(name).folder / "metrics.jsonl"))
 
     def stop(self, name: str) -> None:
         """Let a training save and end.
@@ -199,7 +199,7 @@ def plainly(value: Any) -> Any:
 def _course(run: Run) -> dict[str, Any] | None:
     """What a language model said after its epochs; nothing where that cannot be read."""
     try:
-        found: dict[str, Any] | None = plainly(page.course(list(lines(run.folder / "course.jsonl"))))
+        found: dict[str, Any] | None = plainly(page.course(read_lines(run.folder / "course.jsonl")))
     except (KeyError, TypeError):
         return None
     return found
