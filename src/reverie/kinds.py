@@ -16,6 +16,8 @@ Data = ImageData | TextData | PointData
 Spec = ImageSpec | TextSpec | PointSpec
 Kind = Literal["images", "text", "points"]
 
+OF_IMAGES = {"size": None, "items": None, "channels": "auto"}  # options of images alone, and what they are unasked
+
 
 def kind_of(recipe: str) -> Kind:
     """What a recipe takes, by the type of the first argument of its ``run``; images if it says nothing."""
@@ -43,7 +45,7 @@ def read(settings: Mapping[str, Any], source: str | None) -> Data:
     kind = kind_of(recipe)
     if kind != "text" and settings["text"] is not None:
         raise UsageError(f"--text is for recipes of text; {recipe} takes {kind}: give --data.")
-    if kind != "images" and (size or settings["items"] or settings["channels"] != "auto"):
+    if kind != "images" and any(settings[name] != unasked for name, unasked in OF_IMAGES.items()):
         raise UsageError(f"--size, --channels and --items are for images; {recipe} takes {kind}: leave them out.")
     if kind == "images":
         return _at_most(load(source or "", size=size, channels=settings["channels"]), settings["items"])

@@ -6,13 +6,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from reverie import recipes
 from reverie.arguments import Range
-from reverie.kinds import kind_of
+from reverie.kinds import OF_IMAGES, kind_of
 from reverie.pages import bounds
 from reverie.train_command import flags
 
 KINDS = {int: "whole", float: "number", str: "word", bool: "switch"}
 FIRST = ("data", "size", "minutes", "epochs")  # what most people decide
-OF_IMAGES = ("size", "channels")  # what other recipes are not asked
 
 
 def form(recipe: str) -> dict[str, Any]:
