@@ -71,7 +71,6 @@ def test_json_says_the_same(capfd):
     assert [each["name"] for each in answer["checks"]] == [c.name for c in (*mathematics.CHECKS, *machine.CHECKS)]
     for each in answer["checks"]:
         assert 0 <= each["error"] <= each["tolerance"]
-        assert each["seconds"] >= 0
         assert each["proves"]
 
 
