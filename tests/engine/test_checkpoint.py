@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from reverie.engine.checkpoint import Checkpoint, places, read, rotate, store
+from reverie.engine.checkpoint import Checkpoint, newest, places, read, rotate, store
 
 
 class Crash(BaseException):
@@ -36,7 +36,7 @@ def save_and_rotate(folder) -> None:
     """Save a new step, the same step anew with other weights, and remove the oldest."""
     store(folder, checkpoint(4, 1.0))
     store(folder, checkpoint(4, 2.0))
-    rotate(folder, best=None)
+    rotate(folder, 4, best=None)
 
 
 @pytest.mark.parametrize("number", range(1, 40))
@@ -57,3 +57,19 @@ def test_a_crash_between_any_two_changes_leaves_whole_checkpoints(number, tmp_pa
     assert [read(place).step for place in places(tmp_path)] == [4, 3]
     assert read(places(tmp_path)[0]).tensors["players"]["weight"].tolist() == [2.0] * 3
     assert not list(tmp_path.glob(".*"))
+
+
+def test_damaged_checkpoints_of_later_steps_do_not_push_out_whole_ones(tmp_path):
+    for step in (10, 20, 30):
+        store(tmp_path, checkpoint(step, float(step)))
+    for place in places(tmp_path)[:2]:
+        (place / "players.safetensors").write_bytes(b"damaged")
+    for step in (11, 12):
+        store(tmp_path, checkpoint(step, float(step)))
+        rotate(tmp_path, step, best=10)
+    found, words = newest(tmp_path)
+    assert found is not None
+    assert found.step == 12
+    assert words == []
+    rotate(tmp_path, 12, best=None)
+    assert [read(place).step for place in places(tmp_path)] == [12, 11]

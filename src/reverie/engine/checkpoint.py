@@ -111,10 +111,20 @@ def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, words
 
 
-def rotate(folder: Path, best: int | None) -> None:
-    """Remove checkpoints that are neither among the newest nor the best, and what a crash left half written."""
-    for place in places(folder)[KEEP:]:
-        if best is None or place != place_of(folder, best):
+def rotate(folder: Path, step: int, best: int | None) -> None:
+    """Remove checkpoints that are neither among the newest nor the best, and what a crash left half written.
+
+    Args:
+        folder: of the checkpoints.
+        step: of the one that was just written. Those of later steps were passed over, for they are damaged, or belong
+            to a course that was given up; they must not count, or they would push out what is whole.
+        best: the step of the best one, which stays.
+    """
+    there = places(folder)
+    ahead = [place for place in there if place.name > place_of(folder, step).name]
+    kept = [place for place in there if place not in ahead][:KEEP]
+    for place in there:
+        if place not in kept and (best is None or place != place_of(folder, best)):
             _take_away(place)
     for rest in folder.glob(".step-*.tmp"):
         if rest.is_dir():

@@ -142,7 +142,7 @@ def save(training: Training, value: float | None = None) -> None:
         state.best_step, state.best_value = state.step, value
     if training.job.world.first:
         store(training.folder, snapshot(training))
-        rotate(training.folder, state.best_step)
+        rotate(training.folder, state.step, state.best_step)
 
 
 def _best_yet(state: State, value: float | None) -> bool:
