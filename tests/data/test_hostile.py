@@ -280,6 +280,36 @@ def test_gzip_of_several_members_is_read_whole():
     assert gunzip(gzip.compress(b"a" * 9) + gzip.compress(b"b") + b"\0\0", "x") == b"a" * 9 + b"b"
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 4096])
+def test_gzip_is_fed_in_slices_of_any_size(size, monkeypatch):
+    """The decompressor copies what it has not consumed: it never gets more than a slice, or time would be quadratic."""
+    parts = [bytes(np.random.default_rng(i).integers(0, 9, 3000, np.uint8)) for i in range(3)]
+    packed = b"".join(gzip.compress(part) + bytes(20) for part in (*parts, b""))
+    fed, make = [], zlib.decompressobj
+
+    class Engine:
+        def __init__(self, **how):
+            self.engine = make(**how)
+
+        def decompress(self, data, most):
+            fed.append(len(data))
+            return self.engine.decompress(data, most)
+
+        def __getattr__(self, name):
+            return getattr(self.engine, name)
+
+    monkeypatch.setattr(limits, "_SLICE", size)
+    monkeypatch.setattr(limits, "RATIO_FREE", 100)
+    monkeypatch.setattr(zlib, "decompressobj", Engine)
+    assert gunzip(packed, "x") == b"".join(parts)
+    assert max(fed) <= size
+    for cut in range(1, len(packed) // 4 - 30, 97):
+        with pytest.raises(DataError, match="cut short"):
+            gunzip(packed[:cut], "x")
+    with pytest.raises(DataError, match="not whole gzip"):
+        gunzip(packed + b"rubbish", "x")
+
+
 FUZZ = settings(
     max_examples=150,
     deadline=None,

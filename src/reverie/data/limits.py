@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reverie.errors import DataError
@@ -11,6 +12,7 @@ DECODED_LIMIT = 4 * 2**30  # bytes of all images of a source, decoded
 FILE_LIMIT = 1_000_000  # files in a folder or archive
 RATIO_LIMIT = 200  # bytes out of one compressed byte; photographs and drawings stay below 20
 RATIO_FREE = 2**20  # bytes that may come out whatever the ratio: small files cannot hurt
+_SLICE = 2**20  # compressed bytes that are fed to the decompressor at once
 TEXT_LIMIT = 2**30  # bytes of a text
 SHOWN = 10  # broken files that one message lists
 
@@ -77,24 +79,40 @@ def gunzip(data: bytes, what: str, limit: int = DECODED_LIMIT) -> bytes:
     Raises:
         DataError: the data is broken or cut short, or unpacks to too much.
     """
-    out, rest = io.BytesIO(), data
+    out = io.BytesIO()
     try:
-        while rest:
-            engine = zlib.decompressobj(wbits=31)  # 31: a gzip header and a checksum are expected
-            while not engine.eof:
-                piece = engine.decompress(rest, RATIO_FREE)
-                rest = engine.unconsumed_tail
-                out.write(piece)
-                check_ratio(len(data), out.tell(), what)
-                _check_unpacked(out.tell(), limit, what)
-                if not piece and not rest and not engine.eof:
-                    raise DataError(
-                        f"{printable(what)} is cut short: its gzip data ends too early. Fetch or copy it again."
-                    )
-            rest = engine.unused_data.lstrip(b"\0")  # some writers pad with zeros
+        for piece in _inflated(data, what):
+            out.write(piece)
+            check_ratio(len(data), out.tell(), what)
+            _check_unpacked(out.tell(), limit, what)
     except zlib.error as error:
         raise DataError(f"{printable(what)} is not whole gzip data ({error}). Fetch or copy it again.") from error
     return out.getvalue()
+
+
+def _inflated(data: bytes, what: str) -> Iterator[bytes]:
+    """Unpack gzip members in small pieces, fed slice by slice: what is not yet consumed is copied at every call."""
+    engine, rest, fed = _member(), b"", 0
+    while rest or fed < len(data):
+        if not rest:
+            rest = data[fed : fed + _SLICE]
+            fed += len(rest)
+        if engine.eof:
+            rest = rest.lstrip(b"\0")  # some writers pad with zeros
+            if not rest:
+                continue
+            engine = _member()
+        yield engine.decompress(rest, RATIO_FREE)
+        rest = engine.unused_data if engine.eof else engine.unconsumed_tail
+    while not engine.eof:  # it may still hold output that did not fit
+        piece = engine.decompress(b"", RATIO_FREE)
+        if not piece and not engine.eof:
+            raise DataError(f"{printable(what)} is cut short: its gzip data ends too early. Fetch or copy it again.")
+        yield piece
+
+
+def _member() -> "zlib._Decompress":
+    return zlib.decompressobj(wbits=31)  # 31: a gzip header and a checksum are expected
 
 
 def _check_unpacked(count: int, limit: int, what: str) -> None:
