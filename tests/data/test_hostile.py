@@ -171,7 +171,7 @@ TABLE = {
         "a.png: cannot be unpacked",
     ),
     "a tar that climbs": ({"one": ("a.tar", tarred("../a.png"))}, "points outside the archive"),
-    "a tar with a link": ({"one": ("a.tar", tarred("a.png", tarfile.SYMTYPE))}, "a.png: a link or a device"),
+    "a tar with a link": ({"one": ("a.tar", tarred("a.png", tarfile.SYMTYPE))}, "a.png: a link, a device"),
     "a tar that is none": ({"one": ("a.tar", b"hello" * 200)}, "is broken and cannot be opened"),
     "a truncated idx": (
         {"one": ("a.idx", idx(3, 4, 4, data=bytes(47)))},
@@ -278,6 +278,23 @@ def test_every_limit_holds_and_is_named(tmp_path, monkeypatch):
 
 def test_gzip_of_several_members_is_read_whole():
     assert gunzip(gzip.compress(b"a" * 9) + gzip.compress(b"b") + b"\0\0", "x") == b"a" * 9 + b"b"
+
+
+def test_a_tar_that_is_cut_short_is_never_read_with_fewer_files(tmp_path):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for i in range(20):
+            entry, data = tarfile.TarInfo(f"{i}.png"), png(value=i)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    whole, path, read = stream.getvalue(), tmp_path / "a.tar", 0
+    for cut in range(512, len(whole) + 1, 512):
+        path.write_bytes(whole[:cut])
+        with contextlib.suppress(DataError):
+            found = load(path)
+            assert len(found.train) + len(found.test) == 20
+            read += 1
+    assert 1 <= read <= (len(whole) - 20 * 1024) // 512
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 4096])

@@ -202,9 +202,18 @@ def _open_tar(path: Path) -> Tree:
             for entry in archive:
                 _add_tar_entry(entry, data, members, problems)
                 _check_count(len(members), path)
+            _check_end(archive.offset, data, path)
     except (tarfile.TarError, EOFError, ValueError, OverflowError, OSError) as error:
         raise DataError(_broken(path, error)) from error
     return Tree(str(path), tuple(members), tuple(problems))
+
+
+def _check_end(end: int, data: bytes, path: Path) -> None:
+    """Refuse a tar file without its end marker, a block of zeros: nobody can tell what is missing from it."""
+    if data[end : end + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
+        raise DataError(
+            f"{path} is cut short or broken: no end marker follows its last whole member. Fetch or copy it again."
+        )
 
 
 def _add_tar_entry(entry: tarfile.TarInfo, data: bytes, members: list[Member], problems: list[Problem]) -> None:
@@ -215,8 +224,10 @@ def _add_tar_entry(entry: tarfile.TarInfo, data: bytes, members: list[Member], p
         )
     if entry.isdir() or hidden(name):
         return
-    if not entry.isreg():
-        problems.append(Problem(name, "a link or a device, which is not followed"))
+    if entry.offset_data + entry.size > len(data) and entry.isreg() and not entry.issparse():
+        raise DataError(f"member {printable(name)} is cut short: its data ends too early. Fetch or copy it again.")
+    if not entry.isreg() or entry.issparse():
+        problems.append(Problem(name, "a link, a device or a sparse file, which is not read"))
         return
     part = memoryview(data)[entry.offset_data : entry.offset_data + entry.size]
     members.append(Member(name, lambda: bytes(part)))
