@@ -42,6 +42,39 @@ def test_a_folder_with_parts_and_one_without(tmp_path):
     assert read_parts(other) == {"all": "9\n10"}
 
 
+def folder_of(root, *names):
+    for name in names:
+        (root / name).write_text(f"{name} ")
+    return root
+
+
+@pytest.mark.parametrize("word", ["valid", "validation", "val", "dev", "VAL"])
+def test_every_file_of_a_part_is_read_and_held_out_text_has_many_names(tmp_path, word):
+    names = ("train.1.txt", "train.2.txt", "train.10.txt", f"x.{word}.txt")
+    parts = read_parts(folder_of(tmp_path, *names))
+    assert parts == {"train": "train.1.txt \ntrain.2.txt \ntrain.10.txt ", "valid": f"x.{word}.txt "}
+
+
+def test_parts_may_stand_between_hyphens_but_an_essay_is_no_part(tmp_path):
+    folder = folder_of(tmp_path, "train-00.txt", "my_test.txt")
+    assert read_parts(folder) == {"train": "train-00.txt ", "test": "my_test.txt "}
+    (folder / "train-00.txt").rename(folder / "driving.txt")
+    assert read_parts(folder).keys() == {"all"}
+
+
+PARTS = {
+    "no training": (("valid.txt", "test.txt"), "holds valid and test but no train"),
+    "a file of no part": (("train.txt", "valid.txt", "more.txt"), "more.txt belongs to no single one.*Name each file"),
+    "a file of two parts": (("train.txt", "train.test.txt"), "train.test.txt belongs to no single one"),
+}
+
+
+@pytest.mark.parametrize(("names", "words"), PARTS.values(), ids=PARTS)
+def test_a_folder_whose_parts_are_unclear_is_refused(tmp_path, names, words):
+    with pytest.raises(DataError, match=f"(?s){words}"):
+        read_parts(folder_of(tmp_path, *names))
+
+
 TABLE = {
     "missing": (None, "there is no file, folder or text"),
     "empty": (("a.txt", b" \n"), "is empty"),

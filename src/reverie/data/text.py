@@ -4,6 +4,7 @@ A large one stays in its file; either is decoded in pieces (``utf8``).
 """
 
 import json
+import re
 import sysconfig
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from reverie.data.utf8 import Utf8, blocks
 from reverie.errors import DataError, suggest
 
 _PARTS = ("train", "valid", "test")
+_WORDS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
 _SUFFIXES = (".txt", ".txt.gz", ".text", ".md", ".jsonl", ".jsonl.gz")
 _OF_IMAGES = (*SUFFIXES, ".npy", ".npz", ".bin", ".parquet", ".gz", "ubyte")
 _HELD = 2**24  # bytes of a text that is held in memory; a larger one stays in its file
@@ -89,18 +91,42 @@ def text_files(path: Path) -> dict[str, list[Path]]:
     """The files of a text by its parts: ``train``, ``valid`` and ``test`` where names say so, else ``all``.
 
     Raises:
-        DataError: the folder holds none.
+        DataError: the folder holds none, or parts without one for training, or files of no part beside parts.
     """
     if not path.is_dir():
         return {"all": [path]}
     files = sorted((f for f in path.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
     files = [f for f in files if not hidden(f.name)]
-    parts = {part: [f] for part in _PARTS for f in files if part in f.name.lower().split(".")}
-    if "train" in parts:
-        return parts
     if not files:
         raise DataError(f"{path} holds no text; accepted are {', '.join(_SUFFIXES)}.")
-    return {"all": files}
+    parts = _by_part(files)
+    if parts.keys() == {""}:
+        return {"all": files}
+    way_out = "Name each file after its part, as in train.txt, valid.txt and test.txt, or take it out of the folder."
+    if strange := parts.get(""):
+        raise DataError(f"{path} has parts, and {printable(strange[0].name)} belongs to no single one. {way_out}")
+    if "train" not in parts:
+        raise DataError(f"{path} holds {' and '.join(parts)} but no train: nothing to learn from. {way_out}")
+    return parts
+
+
+def _by_part(files: list[Path]) -> dict[str, list[Path]]:
+    """Files by the parts that their names say, in the order of parts; those that say none, or two, by ``""``.
+
+    Words between dots count always. Those between hyphens do only where training and held-out files tell each other
+    apart by them: an essay may be called ``driving-test.txt``.
+    """
+    loose = _sorted_by(files, "[-._]")
+    parts = loose if "train" in loose and loose.keys() & {"valid", "test"} else _sorted_by(files, "[.]")
+    return {part: parts[part] for part in (*_PARTS, "") if part in parts}
+
+
+def _sorted_by(files: list[Path], between: str) -> dict[str, list[Path]]:
+    parts: dict[str, list[Path]] = {}
+    for file in files:
+        said = {_WORDS[word] for word in re.split(between, file.name.lower()) if word in _WORDS}
+        parts.setdefault(said.pop() if len(said) == 1 else "", []).append(file)
+    return parts
 
 
 def holds_text(source: str | Path) -> bool:
