@@ -26,6 +26,18 @@ def test_the_same_vocabulary_starts_from_the_same_weights(tmp_path):
         assert all(torch.equal(before[name], tensor) for name, tensor in first(other)[kind].items())
 
 
+@pytest.mark.parametrize("init", ["a", "last"])
+def test_the_first_run_is_found_by_its_name_among_the_runs(init, tmp_path, monkeypatch):
+    """Also ``last``, which must not be the new run itself; wherever it is resumed from."""
+    run = trained(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REVERIE_RUNS", str(tmp_path / "elsewhere"))
+    other = trained(tmp_path, "b", init=init, steps=1)
+    assert other.config["init"] == str(run.folder.resolve())
+    before = run.model.state_dict()
+    assert all(torch.equal(before[name], tensor) for name, tensor in first(other)["model"].items())
+
+
 def test_a_vocabulary_grows_and_new_symbols_start_near_their_parents(tmp_path):
     run = trained(tmp_path)
     other = trained(tmp_path, "b", init=str(run.folder), text=GROWN, steps=1)

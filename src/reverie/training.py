@@ -81,7 +81,10 @@ def train(
         Diverged: training met numbers that are not finite, again and again.
         Interrupted: a signal stopped it; ``reverie.resume(run)`` goes on.
     """
-    prepared = prepare(configuration.resolve(recipe, given))
+    config = configuration.resolve(recipe, given)
+    if config["init"]:  # found before there is a new run, which would be the last one itself
+        config["init"] = str(open_run(config["init"], runs).folder.resolve())
+    prepared = prepare(config)
     folder = create(prepared, name, runs_folder(runs))
     return go(folder, report or Report(), prepared)
 
