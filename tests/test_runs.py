@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 import reverie
-from reverie import config, kinds
+from reverie import config, kinds, training
 from reverie.actions import Result
 from reverie.errors import UsageError
 from reverie.report.files import lines
-from reverie.runs import Run
+from reverie.runs import Run, free_name
 
 
 def test_a_run_draws_the_pictures_of_its_recipe_as_the_recipe_wants_them(monkeypatch):
@@ -69,3 +69,35 @@ def test_a_game_of_a_few_rounds_is_looked_at_when_it_ends_and_its_weights_are_ke
     assert [path.name for path in sorted((run.folder / "samples").iterdir())] == ["000003.dark.png", "000003.png"]
     plain = reverie.train("gan-mlp", data="shapes/square", size="8", steps=3, runs=tmp_path, **small)
     assert not (plain.folder / "weights").exists()
+
+
+SMALL = {"data": "shapes/square", "size": "8", "steps": 1, "hidden": 4, "latent": 2, "batch": 16, "threads": 1}
+
+
+@pytest.fixture
+def overtaken(monkeypatch):
+    """Another training makes its folder just after this one has looked for a free name."""
+
+    def look(runs, name, stem):
+        folder = free_name(runs, name, stem)
+        if not others:
+            folder.mkdir(parents=True)
+            others.append(folder)
+        return folder
+
+    others = []
+    monkeypatch.setattr(training, "free_name", look)
+    return others
+
+
+def test_two_trainings_that_start_together_have_a_folder_each(overtaken, tmp_path):
+    folder = training.create(training.prepare(config.resolve("vae-mlp", SMALL)), None, tmp_path / "runs")
+    assert [overtaken[0].name, folder.name] == ["vae-mlp-shapes-square-1", "vae-mlp-shapes-square-2"]
+    assert not list(overtaken[0].iterdir())
+
+
+def test_of_two_trainings_with_one_name_the_second_is_refused(overtaken, tmp_path):
+    prepared = training.prepare(config.resolve("vae-mlp", SMALL))
+    with pytest.raises(UsageError, match='There is a run "a" in'):
+        training.create(prepared, "a", tmp_path)
+    assert not list(overtaken[0].iterdir())

@@ -348,7 +348,7 @@ def free_name(runs: Path, name: str | None, stem: str) -> Path:
     if name is not None:
         if not re.fullmatch(r"[\w][\w.\- ]{0,100}", name) or name == "last":
             raise UsageError(f'--name "{name}" must be letters, digits, ".", "-" or "_", and not "last".')
-        if (runs / name).exists():
+        if os.path.lexists(runs / name):
             raise UsageError(f'There is a run "{name}" in {runs} already; choose another --name, or --resume it.')
         return runs / name
     clean = re.sub(r"[^\w.\-]+", "-", stem).strip("-.") or "run"

@@ -27,7 +27,7 @@ from reverie.engine.ranks import World, world
 from reverie.engine.stop import Stop, on_signals
 from reverie.engine.turn import Job
 from reverie.errors import DataError, Diverged, ReverieError, UsageError
-from reverie.files import held, sole, write, write_json
+from reverie.files import held, refusal, sole, write, write_json
 from reverie.finish import finish, on_look, on_measured
 from reverie.initial import grown, take_over, taken
 from reverie.kinds import Data, Spec, read
@@ -160,7 +160,7 @@ def create(prepared: Prepared, name: str | None, runs: Path) -> Path:
     """Make the run folder with its configuration and record."""
     config, data = prepared.config, prepared.data
     stem = Path(config["recipe"]).stem if config["recipe"].endswith(".py") else config["recipe"]
-    folder = free_name(runs, name, f"{stem}-{data.name}")
+    folder = _new_folder(runs, name, f"{stem}-{data.name}")
     count = sum(p.numel() for player in prepared.plan.model.players.values() for p in player.parameters())
     record = {
         "status": "created",
@@ -185,6 +185,22 @@ def create(prepared: Prepared, name: str | None, runs: Path) -> Path:
     write_json(folder / "run.json", record)
     write(folder / "config.toml", configuration.to_toml(config, folder / "config.toml"))
     return folder
+
+
+def _new_folder(runs: Path, name: str | None, stem: str) -> Path:
+    """Make the folder of a new run: of trainings that start at the same instant, each has its own."""
+    folder = free_name(runs, name, stem)
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                folder.mkdir()
+            except FileExistsError:  # another training has just taken it: the next number, or a word about the name
+                folder = free_name(runs, name, stem)
+            else:
+                return folder
+    except OSError as error:
+        raise refusal(folder, 0, error) from error
 
 
 def go(
