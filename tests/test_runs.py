@@ -11,7 +11,7 @@ import reverie
 from reverie import config, kinds, training
 from reverie.actions import Result
 from reverie.errors import UsageError
-from reverie.report.files import lines
+from reverie.files import read_lines
 from reverie.runs import Run, free_name
 
 
@@ -57,7 +57,7 @@ def test_a_game_of_a_few_rounds_is_looked_at_when_it_ends_and_its_weights_are_ke
     """Both networks of every measurement lie in a file of their own; the last are the result."""
     small = {"generator": (8,), "critic": (8,), "latent": 4, "batch": 16, "threads": 1}
     run = reverie.train("gan-mlp", data="shapes/square", size="8", steps=3, keep_epochs=True, runs=tmp_path, **small)
-    (row,) = [row for row in lines(run.folder / "metrics.jsonl") if row.get("test")]
+    (row,) = [row for row in read_lines(run.folder / "metrics.jsonl") if row.get("test")]
     assert row["step"] == 3
     assert row["test_fd"] > 0
     assert run.record["weights"].startswith("step 3 of 3, with the best first figure")

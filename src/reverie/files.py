@@ -1,5 +1,6 @@
 """Files that are whole or not there: written beside their place, synced, renamed into it."""
 
+import errno
 import fcntl
 import json
 import os
@@ -118,11 +119,11 @@ def _locked(descriptor: int, kind: int) -> bool:
 
 
 def refusal(path: Path, size: int, error: OSError) -> ReverieError:
-    """The message for a disk that refuses a write."""
-    return ReverieError(
-        f"Cannot write {path} ({size:,} bytes): {error.strerror or error}. What was saved before is whole; "
-        "free some space or choose another folder with --runs, then resume."
-    )
+    """The message for a disk that refuses a write; more space is the way out only where there is too little."""
+    words = f"Cannot write {path} ({size:,} bytes): {error.strerror or error}. What was saved before is whole"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ReverieError(f"{words}; free some space or choose another folder with --runs, then resume.")
+    return ReverieError(f"{words}.")
 
 
 def discard(path: Path) -> None:
@@ -176,14 +177,14 @@ def append_line(path: Path, value: Any) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The rows of a training, from JSON lines, by their steps; none where there is no file.
 
-    A line that a crash cut short is left out. A step that was trained again, after an interruption or a roll-back,
-    counts once, as it was in the end.
+    A line that a crash cut short or damaged is left out. A step that was trained again, after an interruption or a
+    roll-back, counts once, as it was in the end.
     """
     rows: dict[tuple[float, bool], dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+    for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = json.loads(line.decode())
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict) and isinstance(step := row.get("step"), int | float):
             rows[step, "test" in row] = row
