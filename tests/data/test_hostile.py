@@ -249,6 +249,16 @@ def test_links_out_of_the_folder_are_refused(tmp_path, kind, words):
         load(folder)
 
 
+def test_a_loop_of_links_leads_nowhere(tmp_path):
+    folder = placed(tmp_path, GOOD)
+    (folder / "x.png").symlink_to("y.png")
+    (folder / "y.png").symlink_to("x.png")
+    (folder / "z.png").symlink_to(folder / "z.png")
+    with pytest.raises(DataError) as caught:
+        load(folder)
+    assert str(caught.value).count("a link that leads nowhere") == 3
+
+
 def test_links_within_the_folder_and_to_the_folder_are_followed(tmp_path):
     folder = placed(tmp_path, GOOD)
     (folder / "c.png").symlink_to(folder / "a.png")

@@ -131,11 +131,11 @@ def _link(path: Path, root: Path) -> str:
     """What is wrong with a link ('' if nothing is, or it is none)."""
     if not path.is_symlink():
         return ""
-    if path.is_dir():
+    if os.path.isdir(path):
         return "a link to a folder, which is not followed; put the folder itself here"
-    if not path.resolve().is_relative_to(root.resolve()):
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):  # resolve() fails on a loop of links
         return "a link to a file outside the folder; put the file itself here"
-    return "" if path.exists() else "a link that leads nowhere"
+    return "" if os.path.exists(path) else "a link that leads nowhere"
 
 
 def _check_count(count: int, title: object) -> None:
