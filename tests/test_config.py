@@ -96,3 +96,10 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
         from_toml(tmp_path / "a.toml")
     with pytest.raises(UsageError, match="is not a TOML file"):
         from_toml(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("text", "caf\udce9"), ("data", "/caf\udce9/x"), ("init", "\ud800")])
+def test_words_that_are_not_utf_8_are_refused(name, value):
+    with pytest.raises(UsageError, match=f'--{name} ".*is not UTF-8') as caught:
+        resolve("text-char", {name: value})
+    assert str(caught.value).isprintable()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reverie.data import reading
 from reverie.data.inspection import Inspection, inspect
+from reverie.data.limits import encodable
 from reverie.data.text import holds_text
 from reverie.out import check_png, save_png
 from reverie.report import sheets
@@ -35,7 +36,7 @@ def check(source: str, out: Path) -> dict[str, Any]:
         return _check_text(source)
     check_png(out)
     found = inspect(source, thumbnails=SHOWN)
-    problems = [[problem.path, problem.reason] for problem in found.problems]
+    problems = [[encodable(problem.path), problem.reason] for problem in found.problems]
     drawn = _contact_sheet(found, out) if found.thumbnails else None
     words = [
         f"{found.source}: {found.count:,} images",
@@ -61,10 +62,10 @@ def check(source: str, out: Path) -> dict[str, Any]:
 
 def _check_text(source: str) -> dict[str, Any]:
     found = reading.read(source)
-    whole, problems = found.whole, [[problem.path, problem.reason] for problem in found.problems]
+    whole, problems = found.whole, [[encodable(problem.path), problem.reason] for problem in found.problems]
     parts = Counter({name: characters.total() for name, characters in found.parts.items()})
     words = [
-        f"{found.source}: text" + f", {found.files:,} file{'s' * (found.files != 1)}" * (found.files > 0),
+        f"{encodable(found.source)}: text" + f", {found.files:,} file{'s' * (found.files != 1)}" * (found.files > 0),
         f"lines      {whole.lines:,}, the longest {whole.longest:,} characters",
         f"words      {whole.words.total():,}, {len(whole.words):,} distinct",
         f"characters {whole.characters.total():,}, {len(whole.characters):,} distinct",

@@ -81,7 +81,16 @@ def resolve(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
     name = str(Path(recipe).resolve()) if recipe.endswith(".py") else recipe.replace("_", "-")
     chosen = check(options, mine | ({"size": str(mine["size"])} if "size" in mine else {}), "training")
     parse_size(chosen["size"])
+    _refuse_other_encodings({"recipe": name, **chosen, **arguments})
     return {"recipe": name, **chosen, "arguments": arguments}
+
+
+def _refuse_other_encodings(settings: Mapping[str, Any]) -> None:
+    """Refuse words that a configuration, which is in UTF-8, cannot hold: bytes of another encoding."""
+    for name, value in settings.items():
+        if isinstance(value, str) and value != (shown := value.encode("utf-8", "backslashreplace").decode()):
+            flag = name.replace("_", "-")
+            raise UsageError(f'--{flag} "{shown[:80]}" is not UTF-8: write it in UTF-8; a file or folder, rename.')
 
 
 def parse_size(size: str | None) -> tuple[int, int] | None:

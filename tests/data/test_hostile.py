@@ -4,6 +4,7 @@
 import contextlib
 import gzip
 import io
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -247,6 +248,24 @@ def test_links_out_of_the_folder_are_refused(tmp_path, kind, words):
     (folder / "link.png").symlink_to(target)
     with pytest.raises(DataError, match=f"link.png: a link.*{words}|link.png: {words}"):
         load(folder)
+
+
+@pytest.mark.parametrize("layout", ["folders", "arrays"])
+def test_classes_whose_names_are_not_utf_8_have_names_that_can_be_written(layout, tmp_path):
+    folder = tmp_path / "x\udce9"
+    for name in ("caf\udce9", "tea"):
+        (folder / name).mkdir(parents=True)
+        for i in range(3):
+            (folder / name / f"{i}.png").write_bytes(png(value=i))
+        if layout == "arrays":
+            shutil.rmtree(folder / name)
+            (folder / f"{name}.npy").write_bytes(saved(np.ones((3, 4, 4), np.uint8)))
+    data = load(folder)
+    assert data.spec.classes == ("caf\\udce9", "tea")
+    assert data.name == "x\\udce9"
+    data.record()["name"].encode()
+    if layout == "folders":
+        assert inspect(folder).source.encode()
 
 
 def test_a_loop_of_links_leads_nowhere(tmp_path):

@@ -75,6 +75,11 @@ def test_a_folder_whose_parts_are_unclear_is_refused(tmp_path, names, words):
         read_parts(folder_of(tmp_path, *names))
 
 
+def test_half_a_pair_of_json_is_a_replacement_character(tmp_path):
+    (tmp_path / "a.jsonl").write_text(r'{"text": "a\ud800b \ud83d\ude00"}')
+    assert read_text(tmp_path / "a.jsonl") == "a\ufffdb \U0001f600"
+
+
 TABLE = {
     "missing": (None, "there is no file, folder or text"),
     "empty": (("a.txt", b" \n"), "is empty"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reverie.data.catalog import CATALOG
+from reverie.data.limits import encodable
 from reverie.data.pairs import Kind
 from reverie.data.text import check_utf8, read_utf8
 from reverie.data.tokenizers import Ids, Tokenizer, build, from_json, smallest
@@ -175,7 +176,7 @@ def load_text(source: str | Path) -> TextData:
     """
     entry = CATALOG.get(source) if isinstance(source, str) else None
     found = read_utf8(source)
-    name = entry.name if entry else Path(source).expanduser().resolve().name
+    name = entry.name if entry else encodable(Path(source).expanduser().resolve().name)
     parts, words = divided(found, name)
     words = entry.split if entry and entry.split else words
     return TextData(name, parts, words, entry.license if entry else "not stated")

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from reverie.data import arrays
 from reverie.data.album import Album, Picture
-from reverie.data.limits import Problem, printable
+from reverie.data.limits import Problem, encodable, printable
 from reverie.data.parquet import read_rows
 from reverie.data.pictures import FOREIGN, SUFFIXES
 from reverie.data.stack import Stack
@@ -124,7 +124,7 @@ def _part(name: str) -> tuple[str | None, str]:
 def _folder_labels(rest: Mapping[str, str]) -> dict[str, str]:
     """Labels from the last folder, where all files lie equally deep in at least two (the Hub's rule)."""
     depths = {name.count("/") for name in rest.values()}
-    labels = {whole: name.split("/")[-2] for whole, name in rest.items() if "/" in name}
+    labels = {whole: encodable(name.split("/")[-2]) for whole, name in rest.items() if "/" in name}
     return labels if len(depths) == 1 and len(set(labels.values())) > 1 else {}
 
 
@@ -142,7 +142,7 @@ def _metadata_labels(tree: Tree) -> dict[str, str]:
                 )
             column = next((c for c in _LABEL_COLUMNS if row.get(c) not in (None, "")), None)
             if column:
-                labels[name] = str(row[column])
+                labels[name] = encodable(str(row[column]))
     return labels
 
 

@@ -39,6 +39,16 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in name)
 
 
+def encodable(name: str) -> str:
+    r"""Return a name with what UTF-8 cannot say escaped: bytes of another encoding in the name of a file or a class.
+
+    Example:
+        >>> encodable("caf\udce9")
+        'caf\\udce9'
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def size_words(count: float) -> str:
     """Return a number of bytes in words.
 

@@ -10,7 +10,7 @@ import numpy as np
 from reverie.data.album import Album
 from reverie.data.catalog import CATALOG, Entry, find, located
 from reverie.data.layouts import ACCEPTED, read_path
-from reverie.data.limits import printable
+from reverie.data.limits import encodable, printable
 from reverie.data.pictures import Size
 from reverie.data.shapes import read_shapes
 from reverie.data.stack import Stack
@@ -49,12 +49,12 @@ def open_source(source: str | Path, size: Size | None = None) -> Source:
         return _one_class(Source(_name(path.parent), head, _read(path.parent)), name)
     if "\0" in str(path) or not path.exists():
         raise DataError(_absent(str(source)))
-    return Source(_name(path), str(source), _read(path))
+    return Source(_name(path), encodable(str(source)), _read(path))
 
 
 def _name(path: Path) -> str:
     name = path.resolve().name
-    return name.split(".")[0] or name
+    return encodable(name.split(".")[0] or name)
 
 
 def _absent(source: str) -> str:

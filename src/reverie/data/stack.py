@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reverie.data.limits import check_decoded
+from reverie.data.limits import check_decoded, encodable
 from reverie.data.pictures import Levels
 from reverie.errors import DataError
 
@@ -60,7 +60,7 @@ def _classes(labels: NDArray[np.int64] | None, classes: tuple[str, ...]) -> tupl
         raise DataError(
             f"labels must lie between 0 and {(len(classes) or 100_000) - 1}; these go from {low} to {high}."
         )
-    return classes or tuple(map(str, range(high + 1)))
+    return tuple(map(encodable, classes)) or tuple(map(str, range(high + 1)))
 
 
 def as_images(array: NDArray[Any], what: str) -> Levels:

@@ -19,6 +19,7 @@ _PARTS = ("train", "valid", "test")
 _WORDS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
 _SUFFIXES = (".txt", ".txt.gz", ".text", ".md", ".jsonl", ".jsonl.gz")
 _OF_IMAGES = (*SUFFIXES, ".npy", ".npz", ".bin", ".parquet", ".gz", "ubyte")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can name half a pair, which is no character
 _HELD = 2**24  # bytes of a text that is held in memory; a larger one stays in its file
 _STDLIB_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
 
@@ -154,7 +155,7 @@ def read_one(path: Path) -> bytes:
     data = gunzip(data, what, TEXT_LIMIT) if data[:2] == b"\x1f\x8b" else data
     data = check_utf8(data, what)
     if path.name.lower().endswith((".jsonl", ".jsonl.gz")):
-        data = _fields(data.decode(), what).encode()
+        data = _SURROGATE.sub("\ufffd", _fields(data.decode(), what)).encode()
     if not data or data.isspace():
         raise DataError(f"{what} is empty: it holds no text.")
     return data
