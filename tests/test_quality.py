@@ -9,11 +9,14 @@ from torch import nn
 import reverie
 from reverie import quality
 from reverie.data import load
+from reverie.data.images import ImageSpec
 from reverie.data.views import bits, symmetric, unit
+from reverie.engine.noise import ItemNoise
 from reverie.errors import Interrupted
 from reverie.metrics import classifier
 from reverie.metrics.extractors import random_network, scaled
 from reverie.quality import drawn, judged_by_samples, measure_samples, usual_count, watch_samples, yardsticks_of
+from reverie.recipes import ladder_mnist, vae_conditional, vae_conv
 from reverie.trained import Trained
 
 
@@ -141,6 +144,40 @@ def test_bits_that_were_drawn_stay_as_they_are(trained):
 
     pixels = drawn(Trained(**{**vars(trained), "model": Drawer(), "view": bits()}), 9, "evaluate")
     assert pixels.equal((ink * 255).to(torch.uint8))
+
+
+def test_bits_that_follow_one_another_are_drawn_in_order(trained):
+    """Each bit repeats its left neighbour: a draw of independent bits with the same means does not."""
+    spec = ImageSpec("shapes", (1, 16, 16))
+    model = ladder_mnist.run(spec, width=8, local=8).model.eval()
+    o = model.observation
+    with torch.no_grad():
+        for parameter in o.parameters():
+            parameter.zero_()
+        o.columns.weight[0, 0, 0, -1], o.columns.bias[0] = 20, -10
+        o.head[1].weight[0, 0, 0, 0] = o.last.weight[0, 0, 0, 0] = 1
+        o.last.bias[0] = -4
+        z = ItemNoise((1,), range(200)).normal("z", (200, model.latent))
+        expected = equal_neighbours(model.decode(z).sample(ItemNoise((2,), range(200)), "x"))
+    pixels = drawn(Trained(**{**vars(trained), "model": model, "view": bits()}), 200, "evaluate")
+    assert expected > 0.95
+    assert abs(equal_neighbours(pixels) - expected) < 0.01
+
+
+def equal_neighbours(x):
+    return float((x[..., 1:] == x[..., :-1]).float().mean())
+
+
+@pytest.mark.parametrize("recipe", [vae_conv, ladder_mnist, vae_conditional])
+def test_independent_bits_are_ones_below_their_mean(recipe, trained):
+    spec = ImageSpec("shapes", (1, 16, 16), ("circle", "square", "triangle"))
+    model = recipe.run(spec).model.eval()
+    noise = ItemNoise((0, "evaluate"), range(20))
+    label = quality._labels(Trained(**{**vars(trained), "model": model}), 20)
+    with torch.no_grad():
+        mean = model.sample(20, noise, label=label)
+    pixels = drawn(Trained(**{**vars(trained), "model": model, "view": bits()}), 20, "evaluate")
+    assert pixels.equal((noise.uniform("bits", tuple(mean.shape)) < mean).to(torch.uint8) * 255)
 
 
 def test_who_is_judged_by_samples_alone(trained):

@@ -81,6 +81,15 @@ class Sampler(Protocol):
 
 
 @runtime_checkable
+class Ancestral(Protocol):
+    """Draws codes from its prior, and tells p(x|z) at them: what it draws of x is a sample of that."""
+
+    def from_prior(
+        self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0
+    ) -> Distribution: ...
+
+
+@runtime_checkable
 class Autoencoder(Protocol):
     """Maps observations to codes and back."""
 

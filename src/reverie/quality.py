@@ -31,7 +31,7 @@ from reverie.metrics.samples import (
     some,
     yardsticks,
 )
-from reverie.protocols import Autoencoder, Conditional, Density, LatentDensity, Sampler
+from reverie.protocols import Ancestral, Autoencoder, Conditional, Density, LatentDensity, Sampler
 from reverie.trained import Trained
 
 BATCH = 250  # samples at once
@@ -133,8 +133,8 @@ def _kind(trained: Trained) -> str:
 def drawn(trained: Trained, count: int, purpose: str, should_stop: Callable[[], bool] = never) -> Tensor:
     """Samples as pixels, (N, C, H, W) uint8: sample i is the same whatever the batch, and the count.
 
-    Of a model of bits they are bits, ``x ~ Bernoulli(mean)``, as its likelihood says: the mean of a decoder is an
-    average over images, smoother than any of them, and bits that were drawn already stay as they are.
+    Of a model of bits they are bits, ``x ~ p(x|z)``, as its likelihood says: the mean of a decoder is an average over
+    images, smoother than any of them, and bits that were drawn already stay as they are.
 
     Raises:
         Interrupted: ``should_stop`` said so.
@@ -146,11 +146,19 @@ def drawn(trained: Trained, count: int, purpose: str, should_stop: Callable[[], 
         items = range(first, min(first + BATCH, count))
         told = None if label is None else label[items.start : items.stop]
         noise = ItemNoise((0, purpose), items)
-        x = trained.sampler().sample(len(items), noise, label=told, temperature=1.0)
-        if trained.view.binary:
-            x = (noise.uniform("bits", tuple(x.shape)).to(x.device) < x).float()
-        found.append(trained.pixels(x).cpu())
+        found.append(trained.pixels(_draw(trained, noise, told)).cpu())
     return torch.cat(found)
+
+
+def _draw(trained: Trained, noise: ItemNoise, label: Tensor | None) -> Tensor:
+    """Observations, one for each item of the noise; bits may depend on one another given z, as p(x|z) says."""
+    n, model = len(noise.items), trained.model
+    if trained.view.binary and isinstance(model, Ancestral):
+        p = model.from_prior(n, noise, label=label)
+        if getattr(p, "support", "") == "binary":
+            return p.sample(noise, "bits")
+    x = trained.sampler().sample(n, noise, label=label, temperature=1.0)
+    return (noise.uniform("bits", tuple(x.shape)).to(x.device) < x).float() if trained.view.binary else x
 
 
 def _labels(trained: Trained, count: int) -> Tensor | None:

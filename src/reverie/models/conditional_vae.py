@@ -122,10 +122,20 @@ class ConditionalVAE(nn.Module):
         Raises:
             UsageError: the temperature is negative, or there are no labels, not n, or numbers that are no class.
         """
+        return self.from_prior(n, noise, label=label, temperature=temperature).mean
+
+    def from_prior(
+        self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0
+    ) -> Distribution:
+        """``p(x|z, y)`` at n codes from N(0, I), whose standard deviation ``temperature`` scales.
+
+        Raises:
+            UsageError: the temperature is negative, or there are no labels, not n, or numbers that are no class.
+        """
         if not temperature >= 0:
             raise UsageError(f"The temperature must be at least 0; got {temperature}.")
         parameter = next(self.decoder.parameters())
-        return self.decode(Normal(self.latent).sample(n, noise, temperature).to(parameter), label).mean
+        return self.decode(Normal(self.latent).sample(n, noise, temperature).to(parameter), label)
 
     def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1, label: Tensor | None = None) -> LogProb:
         """The importance-weighted bound of log p(x|y) with k draws (Burda et al. 2016, 1509.00519), (B,).

@@ -120,10 +120,20 @@ class LadderVAE(nn.Module):
         Raises:
             UsageError: a label is given, or the temperature is negative.
         """
+        return self.from_prior(n, noise, label=label, temperature=temperature).mean
+
+    def from_prior(
+        self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0
+    ) -> Distribution:
+        """``p(x|z)`` at n codes; ``temperature`` scales the deviation of every layer's prior.
+
+        Raises:
+            UsageError: a label is given, or the temperature is negative.
+        """
         refuse_label(label)
         if not temperature >= 0:
             raise UsageError(f"The temperature must be at least 0; got {temperature}.")
-        return self.decode(temperature * noise.normal("z", (n, self.latent)).to(self.ladder.top)).mean
+        return self.decode(temperature * noise.normal("z", (n, self.latent)).to(self.ladder.top))
 
     def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1, label: Tensor | None = None) -> LogProb:
         """The importance-weighted bound of log p(x) with k draws (Burda et al. 2016, 1509.00519), (B,).

@@ -112,7 +112,17 @@ class VAE(nn.Module):
     def sample(self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0) -> Tensor:
         """The means of p(x|z) at n codes from the prior, whose standard deviation ``temperature`` scales.
 
-        Means are what pictures of a VAE show. For draws of x itself: ``model.decode(z).sample(noise, "x")``.
+        Means are what pictures of a VAE show. For draws of x itself: ``model.from_prior(n, noise).sample(noise, "x")``.
+
+        Raises:
+            UsageError: a label is given, or the temperature is negative.
+        """
+        return self.from_prior(n, noise, label=label, temperature=temperature).mean
+
+    def from_prior(
+        self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0
+    ) -> Distribution:
+        """``p(x|z)`` at n codes from the prior, whose standard deviation ``temperature`` scales.
 
         Raises:
             UsageError: a label is given, or the temperature is negative.
@@ -121,7 +131,7 @@ class VAE(nn.Module):
         if not temperature >= 0:
             raise UsageError(f"The temperature must be at least 0; got {temperature}.")
         parameter = next(self.decoder.parameters())
-        return self.decode(self._prior().sample(n, noise, temperature).to(parameter)).mean
+        return self.decode(self._prior().sample(n, noise, temperature).to(parameter))
 
     def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1, label: Tensor | None = None) -> LogProb:
         """The importance-weighted bound of log p(x) with k draws (Burda et al. 2016, 1509.00519), (B,).
