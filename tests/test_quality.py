@@ -1,6 +1,7 @@
 """Samples of trained models: drawn one by one, held against images in their own form, and watched."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from reverie.data.images import ImageSpec
 from reverie.data.views import bits, symmetric, unit
 from reverie.engine.noise import ItemNoise
 from reverie.errors import Interrupted
-from reverie.metrics import classifier
+from reverie.lookalikes import closeness
+from reverie.metrics import classifier, samples
 from reverie.metrics.extractors import random_network, scaled
 from reverie.quality import drawn, judged_by_samples, measure_samples, usual_count, watch_samples, yardsticks_of
 from reverie.recipes import ladder_mnist, vae_conditional, vae_conv
@@ -216,3 +218,38 @@ def test_a_run_is_evaluated_with_its_samples(monkeypatch, tmp_path):
     assert not [f.name for f in run.evaluate(k=1, n=5, samples=0).figures if f.name.startswith("FD")]
     with pytest.raises(reverie.errors.UsageError, match="--samples: the number of samples must be at least 2"):
         run.evaluate(samples=1)
+
+
+def sorted_by_class(n, seed, shuffled=False):
+    """Features of two classes far apart, one tight and one wide, the first half of one class, (n, 2)."""
+    normal = torch.randn(n, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    second = torch.arange(n)[:, None] >= n // 2
+    x = torch.where(second, 1000 + 100 * normal, normal)
+    return x[torch.randperm(n, generator=torch.Generator().manual_seed(seed))] if shuffled else x
+
+
+class Seen(nn.Module):
+    """An extractor whose pictures are their features already."""
+
+    title = "plane,2d"
+
+    def features(self, x):
+        return x
+
+
+def plane(train, held_out):
+    return SimpleNamespace(known=sorted_by_class(train, 0, True), held_out=sorted_by_class(held_out, 1),
+                           extractor=Seen(), like=lambda n: sorted_by_class(train, 0, True)[:n])  # fmt: skip
+
+
+def test_held_out_images_that_lie_by_class_are_all_classes_where_some_stand_for_all():
+    fake = sorted_by_class(1000, 2, True)
+    watched = quality._watched(fake, plane(3000, 4000))
+    assert min(watched["test_precision"], watched["test_recall"]) > 0.9
+    assert watched["test_memory"] == pytest.approx(1, abs=0.2)
+    assert float(closeness(fake, plane(3000, 4000)).mean()) == pytest.approx(1, abs=0.2)
+    memory = samples._memory("plane", (fake, sorted_by_class(4000, 1), sorted_by_class(3000, 0)), {})
+    assert memory.value == pytest.approx(1, abs=0.2)
+    found = samples._neighbourhood(sorted_by_class(4000, 2, True), plane(1000, 4000), {})
+    floors = {figure.name: float(figure.note.split(": ")[1]) for figure in found}
+    assert min(floors["recall[plane,2d]"], floors["coverage[plane,2d]"]) > 0.9

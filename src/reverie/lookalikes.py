@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from reverie.metrics.extractors import thinned
 from reverie.metrics.neighbours import nearest, nearest_index
 from reverie.metrics.samples import MEMORIES, Yardstick
 from reverie.report import sheets
@@ -50,7 +51,7 @@ def draw_lookalikes(trained: Trained, pixels: Tensor, yardsticks: Sequence[Yards
 
 def closeness(pixels: Tensor, yardstick: Yardstick) -> Tensor:
     """The distance of each sample to its nearest training image, over the mean of held-out images' distances, (N,)."""
-    usual = nearest(yardstick.held_out[:MEMORIES], yardstick.known).sqrt().mean()
+    usual = nearest(thinned(yardstick.held_out, MEMORIES), yardstick.known).sqrt().mean()
     return nearest(yardstick.extractor.features(pixels), yardstick.known).sqrt() / usual
 
 

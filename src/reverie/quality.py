@@ -17,7 +17,7 @@ from reverie.errors import Interrupted
 from reverie.lookalikes import draw_lookalikes
 from reverie.metrics.classifier import classifier
 from reverie.metrics.distances import Moments, frechet_distance
-from reverie.metrics.extractors import random_network, scaled
+from reverie.metrics.extractors import random_network, scaled, thinned
 from reverie.metrics.figures import Protocol
 from reverie.metrics.inception import evaluate_fid, opened
 from reverie.metrics.modes import effective_classes
@@ -215,10 +215,10 @@ def watch_samples(trained: Trained, yardsticks: Sequence[Yardstick], count: int)
 def _watched(seen: Tensor, yardstick: Yardstick) -> dict[str, float]:
     held_out = yardstick.held_out
     n = min(len(seen), len(held_out))
-    found = neighbourhoods(held_out[:n], seen[:n], k=min(NEIGHBOURS, n - 1))
+    found = neighbourhoods(thinned(held_out, n), seen[:n], k=min(NEIGHBOURS, n - 1))
     return {
         "test_fd": frechet_distance(Moments.of(seen), Moments.of(held_out)),
         "test_precision": float(found.precision.mean()),
         "test_recall": float(found.recall.mean()),
-        "test_memory": memory_ratio(seen[:MEMORIES], held_out[:MEMORIES], yardstick.known)[0],
+        "test_memory": memory_ratio(seen[:MEMORIES], thinned(held_out, MEMORIES), yardstick.known)[0],
     }

@@ -116,20 +116,16 @@ def random_network(train: Split) -> Extractor:
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
     plain = Extractor("random", network.eval().requires_grad_(False), torch.ones(WIDTH, dtype=torch.float64))
-    deviation = plain.features(_some(train.pixels)).std(0, correction=0)
+    deviation = plain.features(thinned(train.pixels, FITTED)).std(0, correction=0)
     scale = (SPREAD / WIDTH) ** 0.5 / deviation.clamp(min=1e-6 * deviation.max().clamp(min=1e-12))
     return Extractor("random", plain.network, scale)
 
 
 def scaled(extractor: Extractor, train: Split) -> Extractor:
     """The extractor with one factor on all its features: their total variance on training images is ``SPREAD``."""
-    total = extractor.features(_some(train.pixels)).var(0, correction=0).sum()
+    total = extractor.features(thinned(train.pixels, FITTED)).var(0, correction=0).sum()
     factor = (SPREAD / total.clamp(min=1e-12)).sqrt()
     return Extractor(extractor.name, extractor.network, extractor.scale * factor, extractor.head, extractor.accuracy)
-
-
-def _some(pixels: Tensor) -> Tensor:
-    return pixels[chosen(len(pixels), FITTED)]
 
 
 def chosen(n: int, count: int) -> Tensor:
@@ -141,3 +137,8 @@ def chosen(n: int, count: int) -> Tensor:
     if count >= n:
         return torch.arange(n)
     return torch.randperm(n, generator=generator("chosen", n))[:count].sort().values
+
+
+def thinned(x: Tensor, count: int) -> Tensor:
+    """At most ``count`` rows that stand for all, in their order, (count, ...); the first would be of few classes."""
+    return x[chosen(len(x), count)]

@@ -14,7 +14,7 @@ from torch import Tensor
 from reverie.data.images import Split
 from reverie.errors import DataError
 from reverie.metrics.distances import Moments, frechet_distance, kernel_distance
-from reverie.metrics.extractors import SPREAD, Extractor, chosen
+from reverie.metrics.extractors import SPREAD, Extractor, chosen, thinned
 from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.metrics.modes import effective_classes, modes, perfect_modes, stacked
 from reverie.metrics.neighbours import Neighbourhoods, memory_ratio, neighbourhoods, repeated
@@ -50,7 +50,7 @@ class Yardstick:
 
     def like(self, n: int) -> Tensor:
         """Features of n training images, or of all if they are fewer."""
-        return self.known[chosen(len(self.known), n)]
+        return thinned(self.known, n)
 
     @cached_property
     def moments(self) -> Moments:
@@ -189,7 +189,7 @@ def _neighbourhood(seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> li
     real = yardstick.like(len(seen))
     n = len(real)
     k = min(NEIGHBOURS, n - 1)
-    found, floor = (neighbourhoods(real, each[:n], k=k) for each in (seen, yardstick.held_out))
+    found, floor = (neighbourhoods(real, thinned(each, n), k=k) for each in (seen, yardstick.held_out))
     protocol = {**protocol, "reference": f"{n:,} training images", "neighbours": k}
     units = {
         "precision": "share of samples",
@@ -220,7 +220,7 @@ def _classes(classes: Tensor | None, yardstick: Yardstick, protocol: Protocol) -
 def _memory(space: str, sets: tuple[Tensor, Tensor, Tensor], protocol: Protocol) -> Figure:
     """Nearest training images, of samples, beside those of held-out images, (N, D) each."""
     fake, held_out, train = sets
-    ratio, error = memory_ratio(fake[:MEMORIES], held_out[:MEMORIES], train)
+    ratio, error = memory_ratio(fake[:MEMORIES], thinned(held_out, MEMORIES), train)
     note = "distance to the nearest training image, over that of held-out images; below 1 also for smooth samples"
     asked = {**protocol, "n": len(fake[:MEMORIES])}
     return Figure(f"memory_ratio[{space}]", ratio, "ratio", error, asked, note)
