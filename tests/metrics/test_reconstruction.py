@@ -50,6 +50,25 @@ def test_all_components_restore_everything():
     assert figures[2].value == pytest.approx(100)
 
 
+def test_components_are_orthonormal_where_images_repeat():
+    """Of 60 images of which 5 differ: 4 components restore them all, and the others are orthonormal all the same."""
+    x = pictures(5, 1, 10, 10).repeat(12, 1, 1, 1)
+    pca = fit_pca(x, 40)
+    gram = pca.components @ pca.components.T
+    torch.testing.assert_close(gram, torch.eye(40, dtype=torch.float64), rtol=0, atol=1e-10)
+    torch.testing.assert_close(pca.decode(pca.encode(x)), x.flatten(1).double(), rtol=0, atol=1e-10)
+    assert (pca.variances >= 0).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_equal_images_are_restored_by_their_mean(value):
+    x = torch.full((12, 1, 5, 5), value)
+    pca = fit_pca(x, 7)
+    torch.testing.assert_close(pca.components @ pca.components.T, torch.eye(7, dtype=torch.float64))
+    figures = evaluate_pca(x, x, 7, to_unit=lambda v: v, protocol=PROTOCOL)
+    assert figures[0].value == pytest.approx(0, abs=1e-20)
+
+
 def test_the_error_of_training_images_is_the_variance_left_out():
     x = pictures(60, 1, 2, 4)
     variances = np.linalg.eigvalsh(np.cov(x.flatten(1).double().numpy().T))

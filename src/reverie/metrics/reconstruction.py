@@ -66,14 +66,18 @@ def _by_covariance(flat: Tensor, mean: Tensor, dimensions: int) -> tuple[Tensor,
         centred = part.double() - mean
         scatter.addmm_(centred.T, centred)
     values, vectors = torch.linalg.eigh(scatter)
-    return values[-dimensions:].flip(0), vectors[:, -dimensions:].flip(1).T
+    return values[-dimensions:].flip(0).clamp(min=0), vectors[:, -dimensions:].flip(1).T
 
 
 def _by_gram(flat: Tensor, mean: Tensor, dimensions: int) -> tuple[Tensor, Tensor]:
+    """Eigenvectors V of the Gram matrix XX' give those of the scatter, X'V, but for their lengths.
+
+    They are made orthonormal in falling order: where images repeat, those of variance zero are nothing but rounding.
+    """
     centred = flat.double() - mean
     values, vectors = torch.linalg.eigh(centred @ centred.T)
-    components = vectors[:, -dimensions:].flip(1).T @ centred
-    return values[-dimensions:].flip(0), components / components.norm(dim=1, keepdim=True)
+    components, _ = torch.linalg.qr(centred.T @ vectors[:, -dimensions:].flip(1))
+    return values[-dimensions:].flip(0).clamp(min=0), components.T
 
 
 def evaluate_reconstruction(
