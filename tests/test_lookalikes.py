@@ -9,7 +9,8 @@ from reverie.data import load
 from reverie.data.views import symmetric
 from reverie.lookalikes import SHOWN, closeness, draw_lookalikes, nearest_rows, shown
 from reverie.metrics.extractors import random_network
-from reverie.metrics.samples import yardsticks
+from reverie.metrics.neighbours import nearest
+from reverie.metrics.samples import some, yardsticks
 from reverie.trained import Trained
 
 DATA = load("shapes", size=(16, 16))
@@ -61,3 +62,10 @@ def test_the_picture_lies_among_those_of_the_run(tmp_path):
     with Image.open(light) as image:
         assert image.info["Title"] == "Samples and their nearest training images"
         assert image.width > 12 * 16 * 3
+
+
+def test_closeness_is_the_distance_itself_where_held_out_images_occur_in_training():
+    copies = yardsticks(100, DATA.train, some(DATA.train, 100), [random_network(DATA.train)])[0]
+    distance = nearest(copies.extractor.features(DATA.test.pixels[:9]), copies.known).sqrt()
+    assert closeness(DATA.test.pixels[:9], copies).equal(distance)
+    assert float(closeness(DATA.train.pixels[:9], copies).max()) == 0

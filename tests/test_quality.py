@@ -1,5 +1,6 @@
 """Samples of trained models: drawn one by one, held against images in their own form, and watched."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -248,8 +249,16 @@ def test_held_out_images_that_lie_by_class_are_all_classes_where_some_stand_for_
     assert min(watched["test_precision"], watched["test_recall"]) > 0.9
     assert watched["test_memory"] == pytest.approx(1, abs=0.2)
     assert float(closeness(fake, plane(3000, 4000)).mean()) == pytest.approx(1, abs=0.2)
-    memory = samples._memory("plane", (fake, sorted_by_class(4000, 1), sorted_by_class(3000, 0)), {})
+    (memory,) = samples._memory("plane", (fake, sorted_by_class(4000, 1), sorted_by_class(3000, 0)), {})
     assert memory.value == pytest.approx(1, abs=0.2)
     found = samples._neighbourhood(sorted_by_class(4000, 2, True), plane(1000, 4000), {})
     floors = {figure.name: float(figure.note.split(": ")[1]) for figure in found}
     assert min(floors["recall[plane,2d]"], floors["coverage[plane,2d]"]) > 0.9
+
+
+def test_memory_is_not_watched_where_every_held_out_image_occurs_in_training(trained):
+    data = replace(trained.data, test=samples.some(trained.data.train, 200))
+    watched = watch_samples(trained, yardsticks_of(data, lambda words: None), 200)
+    assert "test_memory" not in watched
+    assert list(watched)[0] == "test_fd"
+    json.dumps(watched, allow_nan=False)

@@ -36,10 +36,11 @@ def draw_lookalikes(trained: Trained, pixels: Tensor, yardsticks: Sequence[Yards
     rows = nearest_rows(pixels[chosen], yardsticks)
     names = ["sample", "in pixels", *(f"in {each.extractor.name}" for each in yardsticks)]
     labels = [f"{value:.2f}" for value in ratio[chosen].tolist()]
+    over = ", over that of held-out images" if usual(first) > 0 else ""
     caption = (
         f"{trained.name}: samples above their nearest among {len(first.train):,} training images. The left half: the "
         f"nearest of {len(ratio):,} samples; the right half: the first. Numbers: the distance in "
-        f"{first.extractor.title}, over that of held-out images."
+        f"{first.extractor.title}{over}."
     )
 
     def draw(theme: Name) -> Image.Image:
@@ -50,9 +51,16 @@ def draw_lookalikes(trained: Trained, pixels: Tensor, yardsticks: Sequence[Yards
 
 
 def closeness(pixels: Tensor, yardstick: Yardstick) -> Tensor:
-    """The distance of each sample to its nearest training image, over the mean of held-out images' distances, (N,)."""
-    usual = nearest(thinned(yardstick.held_out, MEMORIES), yardstick.known).sqrt().mean()
-    return nearest(yardstick.extractor.features(pixels), yardstick.known).sqrt() / usual
+    """The distance of each sample to its nearest training image, over the mean of held-out images' distances, (N,).
+
+    The distance itself, where all of theirs are zero.
+    """
+    return nearest(yardstick.extractor.features(pixels), yardstick.known).sqrt() / (usual(yardstick) or 1.0)
+
+
+def usual(yardstick: Yardstick) -> float:
+    """The mean distance of held-out images to the nearest training image; 0 where all of them occur in training."""
+    return float(nearest(thinned(yardstick.held_out, MEMORIES), yardstick.known).sqrt().mean())
 
 
 def shown(ratio: Tensor) -> list[int]:

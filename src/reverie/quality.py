@@ -195,8 +195,9 @@ def watch_samples(trained: Trained, yardsticks: Sequence[Yardstick], count: int)
     """What is looked at after each epoch where samples are all there is; the first figure is the best checkpoint's.
 
     ``test_fd`` is the Fréchet distance from held-out images, of samples whose noise is used for nothing else;
-    precision and recall are among as many held-out images; ``test_memory`` is the memory ratio in features. Each is
-    the mean over the extractors. ``test_classes`` is the effective number of classes.
+    precision and recall are among as many held-out images; ``test_memory`` is the memory ratio in features, left out
+    where every held-out image occurs in training. Each is the mean over the extractors. ``test_classes`` is the effective
+    number of classes.
 
     Args:
         trained: the model.
@@ -209,7 +210,8 @@ def watch_samples(trained: Trained, yardsticks: Sequence[Yardstick], count: int)
         looks.append(_watched(seen, yardstick))
         if found is not None:
             classes = {"test_classes": effective_classes(torch.bincount(found))}
-    return {name: fmean(look[name] for look in looks) for name in looks[0]} | classes
+    names = [name for name in looks[0] if all(math.isfinite(look[name]) for look in looks)]
+    return {name: fmean(look[name] for look in looks) for name in names} | classes
 
 
 def _watched(seen: Tensor, yardstick: Yardstick) -> dict[str, float]:

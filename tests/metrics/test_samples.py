@@ -141,3 +141,11 @@ def test_modes_of_stacks_are_read_colour_by_colour():
         "of 100; a perfect generator: 100.0; 300 held-out images: 100; with a tenth of their share: 40"
     )
     assert divergence.note == "a perfect generator: 0.0124; 300 held-out images: 0.0000"
+
+
+def test_memory_is_left_out_where_every_held_out_image_occurs_in_training(shapes):
+    known, fresh, _, both = shapes
+    beside = yardsticks(50, known, Split(known.pixels[:50], known.labels[:50]), both)
+    found = evaluate_samples(fresh.pixels[:50], beside, protocol={})
+    assert all(math.isfinite(figure.value) for figure in found)
+    assert not [figure for figure in found if figure.name.startswith("memory_ratio")]

@@ -88,3 +88,13 @@ def test_without_a_game_or_enough_epochs_there_is_no_verdict():
     assert verdict([{"step": 1, "loss": 3.0}, {"step": 1, "test": True, "test_loss": 2.0}]) is None
     assert verdict(rows([9, 8, 7])) is None
     assert verdict(rows([9, 8, 7, 6])).name == "learning"
+
+
+@pytest.mark.parametrize("name", ["test_memory", "test_recall", "test_fd"])
+def test_rows_that_are_not_a_number_say_nothing(name):
+    """Memory was once written so where every held-out image occurs in training."""
+    before = rows(FALLING, recall=[0.1, 0.2, 0.3, 0.4, 0.4, 0.5, 0.5, 0.6], memory=[1.0] * 8)
+    last = max(row["step"] for row in before)
+    assert verdict([*before, {"step": last, "test": True, "test_fd": 15, name: math.nan}]).name == "learning"
+    without = [{key: value for key, value in row.items() if key != name} for row in before]
+    assert name == "test_fd" or verdict(without).name == "learning"

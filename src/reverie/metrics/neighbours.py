@@ -99,7 +99,8 @@ def memory_ratio(fake: Tensor, held_out: Tensor, train: Tensor) -> tuple[float, 
 
     ``mean_i d(fake_i, train) / mean_j d(held_out_j, train)``, with d the distance to the nearest training image; the
     standard error is that of a ratio of means to first order. One is what new images of the same law have; well
-    below one, samples repeat training images, or are smoother than any image is.
+    below one, samples repeat training images, or are smoother than any image is. NaN where every held-out image
+    occurs in training: there is nothing to measure by.
 
     Args:
         fake: (M, D).

@@ -115,12 +115,12 @@ def evaluate_samples(pixels: Tensor, beside: Sequence[Yardstick], *, protocol: P
         mine = {**shared, **extractor.protocol}
         figures += _distances(seen[:n], yardstick, mine)
         figures += _neighbourhood(seen[:n], yardstick, mine)
-        figures += [_memory(extractor.title, (seen[:n], yardstick.held_out, yardstick.known), mine)]
+        figures += _memory(extractor.title, (seen[:n], yardstick.held_out, yardstick.known), mine)
         if number == 0:
             figures += _classes(classes, yardstick, {**mine, "n": len(pixels)})
             figures += [_twins(pixels[:n], seen[:n], yardstick, mine)]
     flat = (pixels[:n].flatten(1), held_out.pixels.flatten(1), train.pixels.flatten(1))
-    return [*figures, _memory("pixels", flat, shared)]
+    return figures + _memory("pixels", flat, shared)
 
 
 def evaluate_modes(
@@ -217,13 +217,13 @@ def _classes(classes: Tensor | None, yardstick: Yardstick, protocol: Protocol) -
     return [Figure("effective_classes", effective_classes(counts), "classes", None, protocol, note)]
 
 
-def _memory(space: str, sets: tuple[Tensor, Tensor, Tensor], protocol: Protocol) -> Figure:
-    """Nearest training images, of samples, beside those of held-out images, (N, D) each."""
+def _memory(space: str, sets: tuple[Tensor, Tensor, Tensor], protocol: Protocol) -> list[Figure]:
+    """Nearest training images, of samples, beside those of held-out images, (N, D) each; nothing where these are copies."""
     fake, held_out, train = sets
     ratio, error = memory_ratio(fake[:MEMORIES], thinned(held_out, MEMORIES), train)
     note = "distance to the nearest training image, over that of held-out images; below 1 also for smooth samples"
     asked = {**protocol, "n": len(fake[:MEMORIES])}
-    return Figure(f"memory_ratio[{space}]", ratio, "ratio", error, asked, note)
+    return [Figure(f"memory_ratio[{space}]", ratio, "ratio", error, asked, note)] if math.isfinite(ratio) else []
 
 
 def _twins(pixels: Tensor, seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> Figure:

@@ -48,7 +48,7 @@ def verdict(rows: Rows) -> Verdict | None:
             ``"test": true`` and ``test_fd``, ``test_recall`` ...
     """
     played = [row for row in rows if "critic/loss" in row]
-    measured = [row for row in rows if row.get("test") is True and "test_fd" in row]
+    measured = [row for row in rows if row.get("test") is True and _finite([row], "test_fd")]
     if not played:
         return None
     if found := _diverging(played):
@@ -62,6 +62,10 @@ def verdict(rows: Rows) -> Verdict | None:
 
 def _values(rows: Rows, name: str) -> list[float]:
     return [float(row[name]) for row in rows if isinstance(row.get(name), int | float)]
+
+
+def _finite(rows: Rows, name: str) -> list[float]:
+    return [value for value in _values(rows, name) if math.isfinite(value)]
 
 
 def _late(rows: Rows) -> Rows:
@@ -87,11 +91,11 @@ def _diverging(played: Rows) -> Verdict | None:
 def _collapsing(measured: Rows) -> Verdict | None:
     advice = "Try a cost with a critic that sees pairs (r3gan), packing, a larger batch, or a lower generator rate."
     for name, words, enough in (("test_recall", "recall", ENOUGH), ("test_classes", "effective classes", 2.0)):
-        values = _values(measured, name)
+        values = _finite(measured, name)
         if values and max(values) >= enough and values[-1] < LOST * max(values) and _worse(measured):
             why = f"{words} fell from {max(values):.3g} to {values[-1]:.3g} while the distance grew"
             return Verdict("collapsing", why, advice)
-    precision, recall = _values(measured, "test_precision"), _values(measured, "test_recall")
+    precision, recall = _finite(measured, "test_precision"), _finite(measured, "test_recall")
     if precision and recall and precision[-1] > SHARP and recall[-1] < SPARSE:
         why = f"precision is {precision[-1]:.2f} and recall {recall[-1]:.2f}: good pictures, but always the same few"
         return Verdict("collapsing", why, advice)
@@ -104,7 +108,7 @@ def _worse(measured: Rows) -> bool:
 
 
 def _memorising(measured: Rows) -> Verdict | None:
-    memory = _values(measured, "test_memory")
+    memory = _finite(measured, "test_memory")
     if not memory or memory[-1] >= COPIES:
         return None
     why = f"samples lie {memory[-1]:.2f} times as far from training images as held-out images do"
