@@ -16,7 +16,6 @@ from torch import Tensor
 
 from reverie import latent, samples, scores
 from reverie.data.images import Split
-from reverie.distributions import Gaussian
 from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
 from reverie.metrics.figures import Figure
@@ -25,7 +24,7 @@ from reverie.protocols import LatentDensity
 from reverie.report import plots, sheets
 from reverie.report.sheets import Axis
 from reverie.report.theme import Name
-from reverie.trained import Trained, codes_of, spread
+from reverie.trained import Trained, code_use, codes_of, spread
 
 Pair = tuple[float, float]
 EXAMPLES = 2000  # of a class, that an attribute's direction is made from, at most
@@ -122,7 +121,7 @@ def reconstruct(
     """
     split = trained.images(images, n)
     pixels = split.pixels
-    restored = trained.restored(pixels, trained.labels(split, label), "reconstruct")
+    restored = trained.restored(trained.observe(pixels), trained.labels(split, label), "reconstruct")
     errors = ((pixels.float() - restored.float()) / 255).square().flatten(1).mean(1).tolist()
     unit = "squared error per pixel of [0, 1]"
     files = _save(
@@ -245,10 +244,7 @@ def traverse(
     model = trained.autoencoder("traverse")
     if steps < 2 or not span > 0:
         raise UsageError(f"A traversal needs at least 2 steps and a span above 0; got {steps} and {span:g}.")
-    with torch.no_grad():
-        posterior = model.encode(trained.observe(trained.data.test.pixels[:500]))
-        use = posterior.kl().mean(0) if isinstance(posterior, Gaussian) else posterior.mean.var(0)
-    unit = "nats" if isinstance(posterior, Gaussian) else "variance"
+    _, use, unit = code_use(trained, spread(trained.data.test, 500))
     chosen = list(dimensions) if dimensions else latent.informative(use)[:10].tolist()
     values = torch.linspace(-span, span, steps)
     code = codes_of(trained, one_image(trained, image), "traverse")[0]
@@ -374,7 +370,8 @@ def score(  # noqa: PLR0913 - each is a choice of its own
         raise UsageError(f"The number of importance samples must be at least 1; got {k}.")
     split = trained.images(images, n)
     pixels, labels = split.pixels, trained.labels(split, label)
-    bounds = scores.log_likelihoods(trained, pixels, labels, k=k, seed=seed)
+    x = trained.observe(pixels)
+    bounds = scores.log_likelihoods(trained, x, labels, k=k, seed=seed)
     order = bounds.argsort()
     kind = f"log-likelihood bound in nats, K = {k}" if isinstance(trained.model, LatentDensity) else "log p(x) in nats"
     caption = f"{trained.name}, {kind}, of {len(pixels):,} images"
@@ -382,6 +379,8 @@ def score(  # noqa: PLR0913 - each is a choice of its own
     told = None if labels is None else labels[shown]
     files = _save(
         trained, "score", out,
-        lambda t: scores.strangest(trained, pixels[shown], told, bounds[shown].tolist(), caption=caption, theme=t),
+        lambda t: scores.strangest(
+            trained, pixels[shown], x[shown], told, bounds[shown].tolist(), caption=caption, theme=t
+        ),
     )  # fmt: skip
     return Result(files, values={"bound": bounds.tolist(), "order": order.tolist(), "unit": "nats"})

@@ -196,8 +196,8 @@ def watch_samples(trained: Trained, yardsticks: Sequence[Yardstick], count: int)
 
     ``test_fd`` is the Fréchet distance from held-out images, of samples whose noise is used for nothing else;
     precision and recall are among as many held-out images; ``test_memory`` is the memory ratio in features, left out
-    where every held-out image occurs in training. Each is the mean over the extractors. ``test_classes`` is the effective
-    number of classes.
+    where every held-out image occurs in training. Each is the mean over the extractors. ``test_classes`` is the
+    effective number of classes.
 
     Args:
         trained: the model.

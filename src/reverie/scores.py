@@ -15,24 +15,31 @@ BATCH = 50  # images at once
 
 
 @torch.no_grad()
-def log_likelihoods(trained: Trained, pixels: Tensor, labels: Tensor | None, *, k: int, seed: int) -> Tensor:
-    """``log p(x)`` of each image in nats, or its bound with k importance samples, (N,)."""
+def log_likelihoods(trained: Trained, x: Tensor, labels: Tensor | None, *, k: int, seed: int) -> Tensor:
+    """``log p(x)`` of each observation in nats, or its bound with k importance samples, (N,)."""
     found = []
-    for first in range(0, len(pixels), BATCH):
-        items = range(first, min(first + BATCH, len(pixels)))
-        x, noise = trained.observe(pixels[items.start : items.stop]), ItemNoise((seed, "score"), items, (0, k, k))
+    for first in range(0, len(x), BATCH):
+        items = range(first, min(first + BATCH, len(x)))
+        noise = ItemNoise((seed, "score"), items, (0, k, k))
         known = dict(zip(["label"], told(labels, items), strict=False))
-        found.append(trained.density().log_prob(x, noise, k=k, **known).value)
+        found.append(trained.density().log_prob(x[items.start : items.stop], noise, k=k, **known).value)
     return torch.cat(found)
 
 
 def strangest(  # noqa: PLR0913 - images, what is known of them, and how they are shown
-    trained: Trained, pixels: Tensor, labels: Tensor | None, nats: list[float], *, caption: str, theme: Name
+    trained: Trained,
+    pixels: Tensor,
+    x: Tensor,
+    labels: Tensor | None,
+    nats: list[float],
+    *,
+    caption: str,
+    theme: Name,
 ) -> Image.Image:
-    """Images with their log-likelihoods; above what the model makes of each, where it has codes."""
+    """Images with their log-likelihoods; above what the model makes of x, as it was scored, where it has codes."""
     title, values = "Least likely images", [float(f"{value:.1f}") for value in nats]
     if isinstance(trained.model, Autoencoder):
-        restored = trained.restored(pixels, labels, "score")
+        restored = trained.restored(x, labels, "score")
         return sheets.pairs(pixels, restored, values, title=title, unit=caption, theme=theme)
     shown = [str(value) for value in values[:12]]
     return sheets.strip(pixels[:12], title=title, labels=shown, caption=caption, theme=theme)

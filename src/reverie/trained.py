@@ -12,7 +12,7 @@ from reverie.data.images import Split, read_images
 from reverie.data.views import View
 from reverie.errors import UsageError, suggest
 from reverie.metrics.batches import restored, told
-from reverie.protocols import Autoencoder, Conditional, Density, Sampler
+from reverie.protocols import Autoencoder, Conditional, Density, LatentDensity, Sampler
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,15 @@ class Trained:
         raise UsageError(f"{self.name} cannot {verb}: a {type(self.model).__name__} has no encoder. It can: sample.")
 
     @torch.no_grad()
-    def restored(self, pixels: Tensor, label: Tensor | None, verb: str) -> Tensor:
-        """The pictures that images are restored to from their mean codes, pixels (N, C, H, W).
+    def restored(self, x: Tensor, label: Tensor | None, verb: str) -> Tensor:
+        """The pictures that observations are restored to from their mean codes, pixels (N, C, H, W).
 
         Raises:
             UsageError: the model has no codes.
         """
-        model, parts = self._with_codes(verb), range(0, len(pixels), 256)
-        rows = [range(first, min(first + 256, len(pixels))) for first in parts]
-        observed = [(self.observe(pixels[r.start : r.stop]), *told(label, r)) for r in rows]
-        return self.pixels(torch.cat([restored(model, *part).mean for part in observed]))
+        model, parts = self._with_codes(verb), range(0, len(x), 256)
+        rows = [range(first, min(first + 256, len(x))) for first in parts]
+        return self.pixels(torch.cat([restored(model, x[r.start : r.stop], *told(label, r)).mean for r in rows]))
 
     def sampler(self) -> Sampler:
         """The model as something that draws new observations.
@@ -128,7 +127,10 @@ class Trained:
         )
 
     def observe(self, pixels: Tensor) -> Tensor:
-        """Pixels (N, C, H, W) as observations; grey pixels become fixed bits where the model wants bits."""
+        """Pixels (N, C, H, W) as observations; grey pixels become fixed bits where the model wants bits.
+
+        A bit depends on the place of its image: images are observed together, and then split.
+        """
         return self.view.still(self.view.fix(Split(pixels, None), "test").pixels)
 
     def images(self, source: str | Path | None, count: int | None) -> Split:
@@ -166,4 +168,24 @@ def spread(split: Split, count: int | None) -> Split:
 def codes_of(trained: Trained, pixels: Tensor, verb: str) -> Tensor:
     """The posterior means of images, (N, D)."""
     model = trained.autoencoder(verb)
-    return torch.cat([model.encode(trained.observe(part)).mean for part in torch.split(pixels, 500)])
+    return torch.cat([model.encode(part).mean for part in torch.split(trained.observe(pixels), 500)])
+
+
+@torch.no_grad()
+def code_use(trained: Trained, split: Split) -> tuple[Tensor, Tensor, str]:
+    """Mean codes of images, (N, D), how much each number is used, (D,), and in which unit.
+
+    In nats it is the mean of ``KL(q(z_d|x) || p(z_d))``, where the model knows it in closed form and it is finite; else
+    it is the variance of the mean codes.
+    """
+    model: Any = trained._with_codes("show its codes")
+    x, label, means, divergences = trained.observe(split.pixels), trained.labels(split), [], []
+    for first in range(0, len(x), 500):
+        rows = range(first, min(first + 500, len(x)))
+        part = (x[rows.start : rows.stop], *told(label, rows))
+        means.append(model.encode(*part).mean.float())
+        kl = model.divergence(model.infer(*part)) if isinstance(model, LatentDensity) else None
+        divergences += [] if kl is None else [kl]
+    codes = torch.cat(means)
+    use = torch.cat(divergences).mean(0) if divergences else codes.new_full((1,), torch.nan)
+    return (codes, use, "nats") if bool(use.isfinite().all()) else (codes, codes.var(0), "variance")

@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from reverie.distributions import Gaussian
 from reverie.export.parts import Part
 from reverie.latent import informative
-from reverie.metrics.batches import told
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.runs import Run
-from reverie.trained import Trained, spread
+from reverie.trained import Trained, code_use, spread
 
 POINTS = 3000  # codes on the map, at most
 NUMBERS = 400_000  # in all of them
@@ -39,13 +35,13 @@ def album(run: Run, facts: Mapping[str, Any], parts: Sequence[Part]) -> tuple[di
     about = {**facts, "inputs": inputs, "kinds": kinds, "conditional": conditional}
     if not isinstance(run.model, Autoencoder):
         return about, {}
-    codes, use, labels = _codes(run.trained)
-    unit = "nats" if use is not None else "variance"
-    measure = codes.var(0) if use is None else use
+    split = spread(run.trained.data.test, min(POINTS, max(1, NUMBERS // run.model.latent)))
+    codes, use, unit = code_use(run.trained, split)
+    labels = split.labels
     prior = isinstance(run.model, Sampler)
     about |= {
-        "order": informative(measure).tolist(),
-        "use": [round(value, 6) for value in measure.tolist()],
+        "order": informative(use).tolist(),
+        "use": [round(value, 6) for value in use.tolist()],
         "unit": unit,
         "mean": [0.0] * run.model.latent if prior else codes.mean(0).tolist(),
         "deviation": [1.0] * run.model.latent if prior else codes.std(0).tolist(),
@@ -54,22 +50,6 @@ def album(run: Run, facts: Mapping[str, Any], parts: Sequence[Part]) -> tuple[di
     if labels is not None and len(facts["classes"]) <= 256:
         arrays["labels"] = labels.numpy().astype(np.uint8).tobytes()
     return about | {"points": len(codes)}, arrays | _examples(run.trained)
-
-
-@torch.no_grad()
-def _codes(trained: Trained) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Mean codes of test images (N, D), the divergence of each number (D,) where it is known, and the labels."""
-    model: Any = trained.model
-    split = spread(trained.data.test, min(POINTS, max(1, NUMBERS // model.latent)))
-    given = trained.labels(split) if isinstance(model, Conditional) else None
-    means, divergences = [], []
-    for first in range(0, len(split), 500):
-        rows = range(first, min(first + 500, len(split)))
-        posterior = model.encode(trained.observe(split.pixels[rows.start : rows.stop]), *told(given, rows))
-        means.append(posterior.mean.float())
-        divergences += [posterior.kl()] if isinstance(posterior, Gaussian) else []
-    use = torch.cat(divergences).mean(0) if divergences and bool(torch.cat(divergences).isfinite().all()) else None
-    return torch.cat(means), use, split.labels
 
 
 def _examples(trained: Trained) -> dict[str, bytes]:

@@ -218,7 +218,7 @@ def _classes(classes: Tensor | None, yardstick: Yardstick, protocol: Protocol) -
 
 
 def _memory(space: str, sets: tuple[Tensor, Tensor, Tensor], protocol: Protocol) -> list[Figure]:
-    """Nearest training images, of samples, beside those of held-out images, (N, D) each; nothing where these are copies."""
+    """Nearest training images, of samples, beside those of held-out images, (N, D) each; none if these are copies."""
     fake, held_out, train = sets
     ratio, error = memory_ratio(fake[:MEMORIES], thinned(held_out, MEMORIES), train)
     note = "distance to the nearest training image, over that of held-out images; below 1 also for smooth samples"
