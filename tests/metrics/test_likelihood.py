@@ -14,7 +14,7 @@ from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.models.autoencoder import Autoencoder
 from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
-from reverie.priors import StandardNormal
+from reverie.priors import StandardNormal, VampPrior
 
 SHAPE = (1, 3, 4)
 PROTOCOL = {"data": "noise", "split": "test"}
@@ -166,6 +166,17 @@ def test_active_units_are_those_whose_mean_varies():
     model, x = vae(), bits(400)
     model.encoder = Posterior()
     assert measure(model, x, k=1)["active_units"].value == 2
+
+
+def test_active_units_under_another_prior_are_of_exact_means():
+    """A normal posterior knows its mean, also where its divergence from the prior has no closed form."""
+    model, x = vae(), bits(400)
+    model.prior = VampPrior(bits(3), 3)
+    assert model.divergence(model.infer(x)) is None
+    figure = measure(model, x, k=1)["active_units"]
+    with torch.no_grad():
+        assert figure.value == (model.encode(x).mean.var(0) > 0.01).sum()
+    assert figure.note == "of 3; Var_x(E_q z) > 0.01"
 
 
 class Exponential(nn.Module):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reverie.distributions import Gaussian
 from reverie.engine.noise import ItemNoise
 from reverie.errors import DataError, Diverged, Interrupted, UsageError
 from reverie.metrics.batches import batches, evaluating, restored, told
@@ -34,6 +35,7 @@ class _Measured:
     layers: Tensor  # (N, layers) at one draw, topmost first, or (N, 0)
     bound: Tensor  # (N,) importance-weighted, K draws
     effective: Tensor  # (N,) effective number of draws
+    known: bool  # whether the means of the codes are exact
     means: Tensor  # (N, 2, D) two estimates of E_q[z|x] with errors of their own, or (N, 2, 0)
 
 
@@ -91,8 +93,9 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
                 raise Interrupted(f"The likelihood was stopped after {items.start} of {len(x)} images.")
             inferred = model.infer(part, *told(label, items))
             measured = _measure(model, part, inferred, ItemNoise((seed, "likelihood"), items), k, chunk)
-            means = _code_means(inferred, ItemNoise((seed, "codes"), items), measured.exact)
-            parts.append(replace(measured, means=means.double().cpu()))
+            known = measured.exact or isinstance(getattr(inferred, "posterior", inferred), Gaussian)
+            means = _code_means(inferred, ItemNoise((seed, "codes"), items), known)
+            parts.append(replace(measured, known=known, means=means.double().cpu()))
     measured = _joined(parts)
     check_finite(measured.log_likelihood + measured.bound + measured.kl.sum(1))
     return _figures(measured, x, k, {**protocol, "values": values, "seed": seed})
@@ -118,19 +121,20 @@ def _measure(model: LatentDensity, x: Tensor, inferred: Any, noise: ItemNoise, k
         layers=likelihood.new_empty(len(x), 0) if layers is None else layers.double().cpu(),
         bound=weights.bound(),
         effective=weights.effective_sample_size(),
+        known=False,
         means=likelihood.new_empty(len(x), 2, 0),
     )
 
 
-def _code_means(inferred: Any, noise: ItemNoise, exact: bool) -> Tensor:
+def _code_means(inferred: Any, noise: ItemNoise, known: bool) -> Tensor:
     """Twice the mean of each code, or its means over two halves of the draws, (B, 2, D); (B, 2, 0) without codes.
 
-    A posterior whose divergence is known in closed form is normal, and knows its mean. That of a flow does not:
-    where the flow takes the mean of its base is another point.
+    A normal posterior knows its mean, whatever the prior, and so does one whose divergence has a closed form. That of a
+    flow does not: where the flow takes the mean of its base is another point.
     """
     if not isinstance(inferred, Posterior):
         return torch.empty(len(noise.items), 2, 0)
-    if exact:
+    if known:
         return inferred.mean.unsqueeze(1).expand(-1, 2, -1)
     z, _ = inferred.draw(noise, DRAWS)
     return torch.stack([half.double().mean(1) for half in z.chunk(2, 1)], 1)
@@ -144,6 +148,7 @@ def _joined(parts: list[_Measured]) -> _Measured:
         layers=torch.cat([part.layers for part in parts]),
         bound=torch.cat([part.bound for part in parts]),
         effective=torch.cat([part.effective for part in parts]),
+        known=parts[0].known,
         means=torch.cat([part.means for part in parts]),
     )
 
@@ -173,7 +178,7 @@ def _figures(measured: _Measured, x: Tensor, k: int, protocol: Protocol) -> list
 def _active_units(measured: _Measured, protocol: Protocol) -> Figure:
     variance, error = _variance_of_means(measured.means)
     note = f"of {len(variance)}; Var_x(E_q z) > {ACTIVE}"
-    if not measured.exact:
+    if not measured.known:
         unsure = int(((variance - ACTIVE).abs() < 2 * error).sum())
         note += f", from {DRAWS} draws an image; {unsure} within two standard errors of {ACTIVE}"
     active = float((variance > ACTIVE).sum())
