@@ -41,6 +41,19 @@ def test_all_four_are_their_definitions(k, monkeypatch):
     assert [float(values.mean()) for values in neighbourhoods(real, fake[order], k=k)] == pytest.approx(found)
 
 
+@pytest.mark.parametrize("offset", [0, 100])
+def test_copies_at_exactly_the_reach_are_inside(offset):
+    """Samples that are copies lie just at the reach of some balls: what integers say exactly."""
+    whole = torch.randint(0, 256, (120, 6), generator=torch.Generator().manual_seed(0))
+    picked = whole[torch.randperm(120, generator=torch.Generator().manual_seed(1))[:80]]
+    apart = (whole[:, None] - whole).square().sum(2)
+    reach = apart.sort(1).values[:, 5]  # the first is the point itself
+    expected = ((whole[:, None] - picked).square().sum(2) <= reach[:, None]).sum(0) / 5
+    for scale in (1.0, 1 / 3, 0.1):
+        real, fake = ((each.double() + offset) * scale for each in (whole, picked))
+        assert neighbourhoods(real, fake).density.tolist() == pytest.approx(expected.tolist())
+
+
 @pytest.mark.slow
 def test_the_published_anchors():
     """Two standard normal sets of 10,000 in 1,000 dimensions, k = 5: one draw there (README of prdc), and one here.

@@ -12,6 +12,7 @@ from reverie.metrics import classifier as module
 from reverie.metrics import extractors
 from reverie.metrics.classifier import classifier
 from reverie.metrics.extractors import random_network
+from reverie.metrics.neighbours import repeated
 from reverie.metrics.samples import evaluate_modes, evaluate_samples, yardsticks
 
 
@@ -141,6 +142,16 @@ def test_modes_of_stacks_are_read_colour_by_colour():
         "of 100; a perfect generator: 100.0; 300 held-out images: 100; with a tenth of their share: 40"
     )
     assert divergence.note == "a perfect generator: 0.0124; 300 held-out images: 0.0000"
+
+
+def test_twins_are_told_beside_those_of_held_out_images(shapes):
+    """Of 20 held-out images the nearest pair alone is two: 0.1, and not 0.01."""
+    known, fresh, test, both = shapes
+    beside = yardsticks(20, known, test, both)
+    twins = {f.name: f for f in evaluate_samples(fresh.pixels[:20], beside, protocol={})}["twins"]
+    share = float(repeated(beside[0].held_out, beside[0].held_out).mean())
+    assert share >= 0.05
+    assert twins.note.startswith(f"held-out images: {share:.3g}; ")
 
 
 def test_memory_is_left_out_where_every_held_out_image_occurs_in_training(shapes):

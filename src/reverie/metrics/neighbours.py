@@ -15,6 +15,7 @@ from reverie.metrics.distances import check_features
 
 BLOCK = 2**20  # distances that are held at once: more are slower, for they leave the cache
 ROUNDING = 1e-12  # of the squared lengths: what a squared distance may be wrong by
+WIDER = 1 + 1e-9  # what a squared reach is multiplied by: points just at it are inside, whatever the rounding
 
 
 class Neighbourhoods(NamedTuple):
@@ -43,7 +44,7 @@ def neighbourhoods(real: Tensor, fake: Tensor, *, k: int = 5) -> Neighbourhoods:
         UsageError: k is not between 1 and the number of neighbours that there are.
     """
     check_features(real, fake)
-    reach_real, reach_fake = nearest(real, real, k, same=True), nearest(fake, fake, k, same=True)
+    reach_real, reach_fake = (WIDER * nearest(each, each, k, same=True) for each in (real, fake))
     inside, recall, coverage = torch.zeros(len(fake), dtype=torch.float64), [], []
     for rows, distance in _blocks(real, fake):
         ball = distance <= reach_real[rows.start : rows.stop, None]

@@ -228,5 +228,6 @@ def _memory(space: str, sets: tuple[Tensor, Tensor, Tensor], protocol: Protocol)
 
 def _twins(pixels: Tensor, seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> Figure:
     same = len(pixels) - len(torch.unique(pixels.flatten(1), dim=0))
-    note = f"0.01 of held-out images; {same:,} are equal to others"
+    real = repeated(yardstick.held_out, yardstick.held_out).mean()
+    note = f"held-out images: {real:.3g}; {same:,} are equal to others"
     return mean_figure("twins", repeated(seen, yardstick.held_out), "share of samples", protocol, note)
