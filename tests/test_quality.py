@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import reverie
@@ -219,6 +220,19 @@ def test_a_run_is_evaluated_with_its_samples(monkeypatch, tmp_path):
     assert not [f.name for f in run.evaluate(k=1, n=5, samples=0).figures if f.name.startswith("FD")]
     with pytest.raises(reverie.errors.UsageError, match="--samples: the number of samples must be at least 2"):
         run.evaluate(samples=1)
+
+
+@pytest.mark.parametrize("recipe", ["gan-mlp-small", "ae-mlp", "vae-conv"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_handful_of_images_is_enough_to_train(recipe, count, tmp_path):
+    """One of them is held out: samples are held against none, and one training image has no components."""
+    for i in range(count):
+        pixels = torch.randint(0, 256, (8, 8), generator=torch.Generator().manual_seed(i), dtype=torch.uint8)
+        Image.fromarray(pixels.numpy()).save(tmp_path / f"{i}.png")
+    run = reverie.train(recipe, data=str(tmp_path), steps=2, batch=1, threads=1, runs=tmp_path / "runs")
+    names = [figure.name for figure in reverie.evaluation.read_figures(run.folder)]
+    assert not [name for name in names if name.startswith("FD")]
+    assert (recipe != "gan-mlp-small" and count == 3) == ("pca_psnr" in names)
 
 
 def sorted_by_class(n, seed, shuffled=False):

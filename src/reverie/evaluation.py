@@ -186,9 +186,9 @@ def _codes(trained: Trained, model: Autoencoder, test: Split, protocol: dict[str
     x, train = view.still(test.pixels), view.still(references.pixels)
     figures = evaluate_reconstruction(model, x, to_unit=to_unit, protocol=protocol, label=label)
     chosen = f"{len(train):,} of {len(data.train):,} training images" + ", drawn" * (len(train) < len(data.train))
-    if model.latent < train[0].numel():  # as many components as pixels would restore everything
+    dimensions = min(model.latent, len(train) - 1)
+    if 0 < dimensions and model.latent < train[0].numel():  # as many components as pixels would restore everything
         baseline = {**protocol, "fitted_on": chosen}
-        dimensions = min(model.latent, len(train) - 1)
         figures += evaluate_pca(train, x, dimensions, to_unit=to_unit, protocol=baseline)
     if label is None and references.labels is not None and test.labels is not None and len(data.classes) > 1:
         known, asked = (train, references.labels), (x, test.labels)

@@ -57,7 +57,12 @@ def usual_count(trained: Trained, quick: bool) -> int:
     slow = isinstance(trained.model, Density) and not isinstance(trained.model, LatentDensity)
     thorough = STACKED if _colours(trained.data) else SLOWLY if slow else SAMPLES
     most = (0 if slow else QUICK) if quick else thorough
-    return min(most, len(trained.data.test)) if len(trained.data.test) > 1 else 0
+    return min(most, len(trained.data.test)) if _measurable(trained.data) else 0
+
+
+def _measurable(data: ImageData) -> bool:
+    """Whether samples can be held against a set: distances are of two images at least."""
+    return min(len(data.train), len(data.test)) > 1
 
 
 def judged_by_samples(model: object) -> bool:
@@ -182,8 +187,11 @@ def _references(data: ImageData, pixels: Tensor) -> tuple[Split, Split]:
 def yardsticks_of(data: ImageData, say: Callable[[str], None]) -> list[Yardstick]:
     """What samples are watched with in training: some images as random features see them, and as a classifier does.
 
-    Both, for a classifier finds classes in noise too, and random features hardly see what tells classes apart.
+    Both, for a classifier finds classes in noise too, and random features hardly see what tells classes apart. None
+    where there are fewer than two training or held-out images.
     """
+    if not _measurable(data):
+        return []
     plain = data.plain
     extractors = [random_network(plain.train)]
     if labelled(plain):

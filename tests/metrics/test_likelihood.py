@@ -216,7 +216,7 @@ def test_the_variance_of_means_is_that_of_the_closed_form_within_its_error():
     model, x = lognormal()
     noise = ItemNoise((0, "codes"), range(4000))
     with torch.no_grad():
-        means = likelihood._code_means(model.infer(x), noise, exact=False)
+        means = likelihood._code_means(model.infer(x), noise, known=False)
     variance, error = likelihood._variance_of_means(means)
     low, high = math.exp(0.05 / 2), math.exp(0.65 / 2)
     closed = torch.tensor([0.0, 0.0, (high - low) ** 2 / 4], dtype=torch.float64)
