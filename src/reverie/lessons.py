@@ -50,7 +50,7 @@ class Duel:
     Args:
         best: ``p / (p + q)`` for each letter.
         learned: what ascent found for each letter.
-        values: of the game after each step.
+        values: of the game before each step.
         bound: ``2 JSD(p, q) - log 4``, the value at the best critic, in nats.
     """
 

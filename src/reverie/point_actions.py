@@ -145,7 +145,7 @@ def measure_points(planar: Planar, n: int = COUNT) -> list[Figure]:
 
 def _of_modes(found: Found, total: int, known: Protocol) -> list[Figure]:
     near = {**known, "near": f"{NEAR:g} standard deviations"}
-    enough = {**near, "found": f"{SHARE:g} of the fair share of good points"}
+    enough = {**near, "found": f"{SHARE:g} of the fair share of all points"}
     return [
         Figure("modes", float(found.modes), f"of {total}", None, enough),
         Figure("good_points", found.good, "", None, near, f"{GOOD:.4f} of the points of the law itself"),

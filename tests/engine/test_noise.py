@@ -36,6 +36,13 @@ def test_item_noise_refuses_rows_that_are_not_items():
         ItemNoise(("test",), range(3)).normal("z", (4, 2))
 
 
+def test_step_noise_refuses_more_rows_than_there_are():
+    """Several rows of an example belong on an axis of their own: those of other ranks would be others."""
+    with pytest.raises(ValueError, match="noise for 6 rows was asked for 12"):
+        StepNoise((0, "vae", 7), 4, 10).normal("z", (12, 3))
+    assert StepNoise((0, "vae", 7), 4, 10).normal("z", (6, 3)).shape == (6, 3)
+
+
 def test_the_numbers_are_normal_and_uniform():
     noise = StepNoise((0, "law"), 0, 20_000)
     assert stats.kstest(noise.normal("z", (20_000, 1)).flatten().numpy(), "norm").pvalue > 1e-3

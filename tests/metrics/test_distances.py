@@ -61,6 +61,16 @@ def test_its_bias_is_what_the_docstring_says():
     assert abs(mean - (width**2 + 5 * width) / (2 * n)) < 4 * error + 0.05 * mean
 
 
+def test_its_bias_is_smaller_where_variances_differ():
+    """Of variances 1/i in 64 dimensions it is 1.7 times smaller than of equal ones with their sum."""
+    n, width = 2000, 64
+    scale = torch.arange(1, width + 1, dtype=torch.float64).rsqrt()
+    sets = [torch.randn(n, width, generator=torch.Generator().manual_seed(s)).double() * scale for s in range(12)]
+    found = [frechet_distance(Moments.of(a), Moments.of(b)) for a, b in zip(sets[::2], sets[1::2], strict=True)]
+    most = (width**2 + 5 * width) * float(scale.square().sum()) / (2 * n * width)
+    assert most / (sum(found) / len(found)) == pytest.approx(1.7, abs=0.1)
+
+
 def test_neither_order_nor_precision_of_the_rows_counts():
     x, y = cloud(600, 12), cloud(600, 12, seed=5)
     order = torch.randperm(600, generator=torch.Generator().manual_seed(1))

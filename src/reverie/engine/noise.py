@@ -55,10 +55,12 @@ class StepNoise:
         return torch.rand(shape, generator=source, device=self.device)
 
     def _rows(self, draw: Callable[..., Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
-        # A share may hold several rows per example (two crops, B x K draws flattened): the ratio is kept.
         source = generator(*self.key, name, device=self.device)
         whole = draw((self.total, *shape[1:]), generator=source, device=self.device)
-        return whole[self.start : self.start + shape[0]]
+        rows = whole[self.start : self.start + shape[0]]
+        if len(rows) < shape[0]:
+            raise ValueError(f"noise for {self.total - self.start} rows was asked for {shape[0]}")
+        return rows
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,9 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
     ``|m_a - m_b|^2 + tr S_a + tr S_b - 2 tr (S_a S_b)^(1/2)``. The last trace is the sum of the singular values of
     ``S_a^(1/2) S_b^(1/2)``, so that no root of a matrix without symmetry is taken and nothing imaginary is dropped;
-    covariances without full rank need no added diagonal. Two samples of N rows each from one Gaussian in D dimensions
-    are about ``(D^2 + 5 D) tr S / (2 N D)`` apart: it is biased upwards, the more the smaller N is.
+    covariances without full rank need no added diagonal. It is biased upwards, the more the smaller N is: two
+    samples of N rows each from one Gaussian in D dimensions are at most about ``(D^2 + 5 D) tr S / (2 N D)`` apart,
+    which is reached for equal variances; of variances 1/i, i = 1 to 64, they are 1.7 times nearer.
     Source: Dowson and Landau 1982; for images Heusel et al. 2017, arXiv:1706.08500.
     """
     between = float((a.mean - b.mean).square().sum())
@@ -70,7 +71,8 @@ def kernel_distance(x: Tensor, y: Tensor, *, seed: int = 0) -> tuple[float, floa
 
     ``mean k(x_i, x_j) over i != j + mean k(y_i, y_j) over i != j - 2 mean k(x_i, y_j)``: zero in expectation for one
     law, so that it may be negative. The value is of all rows; its standard error is that of the mean over ten
-    disjoint subsets, drawn by the seed, which is a little more than that of all rows together.
+    disjoint subsets, drawn by the seed: a little more than that of all rows where the two laws are far apart, and up to
+    about sqrt(10) times as much where they are near, since the estimate's error then falls as 1/N.
     Source: Bińkowski et al. 2018, arXiv:1801.01401.
 
     Args:
