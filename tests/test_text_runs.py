@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import reverie
-from reverie import config, recipes
+from reverie import config, evaluation, recipes
 from reverie.engine import loop
 from reverie.engine.checkpoint import newest
 from reverie.engine.loop import Report
@@ -140,6 +140,26 @@ def test_a_run_learns_and_says_so_in_nats(tmp_path):
     assert figure["value"] == pytest.approx(watched[-1], abs=1e-6)
     assert (run.folder / "report.html").is_file()
     assert run.evaluate(n=50).figures[0].protocol["scored"] == "50 symbols, all but the first"
+
+
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("to be or incomprehensible not ", {"tokens": "words", "vocabulary": 5}),
+        ("日本語の文章", {"tokens": "bytes"}),
+    ],
+)
+def test_the_beginning_that_is_measured_is_the_text_as_it_was_written(text, how, tmp_path):
+    run = trained(tmp_path, text=text * 90, steps=2, **how)
+    passage = evaluation._passage(run.written, 13)
+    assert run.written.data.parts["valid"].decode().startswith(passage.text)
+    assert 10 < passage.counts.symbols <= 13
+
+
+def test_too_few_bytes_for_a_character_are_refused(tmp_path):
+    run = trained(tmp_path, text="日本語の文章" * 90, steps=2, tokens="bytes")
+    with pytest.raises(UsageError, match="--n 1: "):
+        run.evaluate(n=1)
 
 
 def test_the_classic_says_its_own_validation_beside_that_of_new_text(tmp_path):

@@ -28,7 +28,7 @@ from reverie.planar import Planar
 from reverie.point_actions import COUNT, measure_points, watch_points
 from reverie.protocols import Autoencoder, Density, LatentDensity, Sampler
 from reverie.quality import measure_samples, never, usual_count
-from reverie.text.measures import COLD, Passage, evaluate_baselines, evaluate_text
+from reverie.text.measures import COLD, Passage, beginning, evaluate_baselines, evaluate_text
 from reverie.text_actions import unknown_of
 from reverie.trained import Trained
 from reverie.written import Written
@@ -120,14 +120,14 @@ def _of_text(written: Written, n: int | None, stop: Callable[[], bool]) -> list[
 
 
 def _passage(written: Written, n: int | None) -> Passage:
-    """The validation part, or its first n + 1 symbols: n that are scored."""
-    ids = written.data.ids["valid"]
-    text = (
-        written.tokenizer.decode(ids[: n + 1])
-        if n is not None and n + 1 < len(ids)
-        else written.data.parts["valid"].decode()
-    )
-    return Passage.of(text, written.tokenizer)
+    """The validation part, or its beginning: at most n symbols that are scored."""
+    text = written.data.parts["valid"].decode()
+    if n is None or n + 1 >= len(written.data.ids["valid"]):
+        return Passage.of(text, written.tokenizer)
+    kept = beginning(text, written.tokenizer, n + 1)
+    if len(written.tokenizer.encode(kept)) < 2:
+        raise UsageError(f"--n {n}: the held-out text begins with a character of more symbols; give a larger number.")
+    return Passage.of(kept, written.tokenizer)
 
 
 def _held_out(written: Written, n: int | None) -> Tensor:

@@ -8,7 +8,7 @@ from reverie.data.tokenizers import Bytes, Characters, Words
 from reverie.data.utf8 import Utf8
 from reverie.errors import DataError
 from reverie.metrics.figures import comparable
-from reverie.text.measures import SHANNON, Counts, Passage, evaluate_baselines, evaluate_text, figures_of
+from reverie.text.measures import SHANNON, Counts, Passage, beginning, evaluate_baselines, evaluate_text, figures_of
 from tongues import Letters, Markov, exact, spoken, table
 
 TABLE, LETTERS = table(), Letters()
@@ -64,6 +64,22 @@ def test_symbols_of_other_kinds_stand_for_characters():
     assert Passage.of("to be or", Words.of(["to be or"])).counts == Counts(2, 6, 6)
     with pytest.raises(DataError, match="fewer than two symbols"):
         Passage.of("x", Bytes())
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7, 20])
+def test_a_beginning_is_the_text_itself_with_its_unknown_words(count):
+    text, words = "to be or incomprehensible to be or unutterably not\n" * 9, Words.of(["to be or not"])
+    kept = beginning(text, words, count)
+    assert text.startswith(kept)
+    assert len(words.encode(kept)) == count < len(words.encode(text[: len(kept) + 1]))
+    assert "<unk>" not in kept
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 8, 30, 99])
+def test_a_beginning_in_bytes_ends_with_a_whole_character(count):
+    text = "日本語の文章"
+    kept = beginning(text, Bytes(), count)
+    assert kept == text[: min(count // 3, len(text))]
 
 
 def test_a_huge_loss_is_a_huge_perplexity_and_no_error():

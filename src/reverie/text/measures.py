@@ -28,6 +28,26 @@ SHANNON = (
 )
 
 
+def beginning(text: str, tokenizer: Tokenizer, count: int) -> str:
+    """As much of a text's beginning, in whole characters, as makes at most so many symbols.
+
+    It is the text itself: what symbols decode to has lost the spelling of unknown words, and cut characters.
+
+    Example:
+        >>> from reverie.data.tokenizers import Words
+        >>> beginning("to be or not", Words.of(["to be or not"]), 2)
+        'to be '
+    """
+    low, high = 0, max(1, count)
+    while high < len(text) and len(tokenizer.encode(text[:high])) <= count:
+        low, high = high, 2 * high
+    high = min(high, len(text)) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if len(tokenizer.encode(text[:middle])) <= count else (low, middle)
+    return text[:low]
+
+
 @dataclass(frozen=True)
 class Passage:
     """A text that is measured.
