@@ -139,8 +139,8 @@ def copies(
     show(result, common)
     if common.json:
         return
-    say(f"longest copied run: {result.values['longest']['length']} characters")
-    say(f"of held-out texts of this length, usually: {result.values['usual_longest']:g}")
+    say(f"longest copied run: {result.values['longest']['length']:,} characters")
+    say(f"of held-out texts of this length, usually: {result.values['usual_longest']:,g}")
     for k, share in result.values["shares"].items():
         say(f"{k:>3} in a row: {share['text']:7.2%} of the text, {share['held_out']:7.2%} of the held-out text")
 

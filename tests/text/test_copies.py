@@ -59,9 +59,16 @@ def test_spans_are_whole_runs_and_lie_in_no_other():
     assert spans(*train.longest(points(text)), 9) == [Span(15, 16, 9)]
 
 
-def test_runs_are_followed_so_far_as_one_likes():
-    lengths, _ = Copies(np.arange(100)).longest(range(100), most=7)
-    assert lengths.tolist() == [7] * 94 + [6, 5, 4, 3, 2, 1]
+def test_a_run_of_any_length_is_one_run():
+    lengths, sources = Copies(np.arange(100)).longest(range(3, 100), long=7)
+    assert lengths.tolist() == list(range(97, 0, -1))
+    assert sources.tolist() == list(range(3, 100))
+
+
+def test_of_two_long_runs_the_longer_one_is_taken():
+    known = Copies.of_text("abcdefgh1 abcdefghijklmnopq2 abcdefghi3")
+    lengths, sources = known.longest(points("abcdefghijklmnopq"), long=4)
+    assert (lengths[0], sources[0]) == (17, 10)
 
 
 def test_of_a_very_long_text_the_end_is_searched_and_places_are_of_the_whole(monkeypatch):

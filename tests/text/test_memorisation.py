@@ -28,6 +28,12 @@ def test_a_copied_passage_is_found_where_it_is():
     assert memory.shares[30][1] == 0
 
 
+def test_a_passage_of_thousands_of_characters_is_one_run():
+    memory = memorisation("|" + TRAIN[700:4700] + "|" + noise(50, 2), KNOWN, HELD)
+    assert memory.longest == Span(1, 700, 4000)
+    assert memory.spans == [Span(1, 700, 4000)]
+
+
 def test_a_text_of_the_same_kind_copies_as_much_as_the_held_out_one():
     memory = memorisation(noise(5_000, 7), KNOWN, HELD)
     for mine, others in memory.shares.values():

@@ -62,17 +62,29 @@ class Copies:
         first = bisect_left(self.order, asked, key=head)
         return first, bisect_right(self.order, asked, lo=first, key=head)
 
-    def longest(self, tokens: Iterable[int], most: int = 1000) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def longest(self, tokens: Iterable[int], long: int = 1000) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """For each place of another text the longest run from there on that stands here, and where, (M,) each.
 
-        Runs are followed for ``most`` symbols.
+        Within a run of more than ``long`` symbols place and source go on together until so many are left: a search at
+        each of its places would take the square of its length.
         """
         other = string(np.asarray(tokens, np.int64))
-        found = [self._longest(other[place : place + most]) for place in range(len(other))]
-        lengths, sources = np.array(found, np.int64).reshape(-1, 2).T
-        return lengths, sources + self.first
+        found = np.zeros((len(other), 2), np.int64)
+        length = source = 0
+        for place in range(len(other)):
+            length, source = (length - 1, source + 1) if length > long else self._longest(other, place, long)
+            found[place] = length, source
+        return found[:, 0], found[:, 1] + self.first
 
-    def _longest(self, asked: str) -> tuple[int, int]:
+    def _longest(self, other: str, place: int, asked: int) -> tuple[int, int]:
+        """The longest run from a place of a text on, among ever more symbols as long as all that are asked for agree."""
+        while True:
+            length, source = self._among(other[place : place + asked])
+            if length < asked:
+                return length, source
+            asked *= 2
+
+    def _among(self, asked: str) -> tuple[int, int]:
         """The longest beginning of a string that stands here: it begins one of the two suffixes around it."""
         text, size = self.text, len(asked)
         place = bisect_left(self.order, asked, key=lambda start: text[start : start + size])
