@@ -193,3 +193,10 @@ def test_how_a_game_goes_and_which_weights_were_kept_stand_on_the_page(tmp_path)
     assert "Critic too strong : the distance has stayed at 30 or above for 2 measurements" in text
     assert "set a penalty on its gradient." in text
     assert kept in text
+
+
+def test_a_picture_larger_than_pil_opens_is_shown(run):
+    sheets.save(Image.new("1", (20_000, 20_000)), run / "pictures" / "large.png", Title="Large")
+    shown = page._inline(run / "pictures" / "large.png", "", "")
+    assert (shown.width, shown.height, shown.alt) == (20_000, 20_000, "Large")
+    page.write_page(run)

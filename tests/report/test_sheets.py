@@ -81,6 +81,18 @@ def test_a_manifold_is_one_continuous_picture():
     assert len(found(picture, whole, 6)) == 1
 
 
+def test_a_picture_that_would_be_too_large_is_refused_with_the_number_that_fits(monkeypatch):
+    plane, side = images(3, 4, 1, 28, 28), 84
+    axes = {"x": Axis("x", [0, 1, 2, 3]), "y": Axis("y", [0, 1, 2])}
+    monkeypatch.setattr(sheets, "MOST", 12 * side**2)
+    sheets.manifold(plane, **axes, title="m")
+    monkeypatch.setattr(sheets, "MOST", 12 * side**2 - 1)
+    with pytest.raises(UsageError, match=r"12 images of 84x84 .* at most 11\."):
+        sheets.manifold(plane, **axes, title="m")
+    with pytest.raises(UsageError, match=r"at most 11\."):
+        sheets.sheet(plane.reshape(12, 1, 28, 28), title="s")
+
+
 def test_manifold_writes_the_highest_value_at_the_top(monkeypatch):
     written = []
     draw = sheets.ImageDraw.ImageDraw.text

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from reverie.errors import DataError
 from reverie.files import write
@@ -157,12 +158,12 @@ def _sample(path: Path, run: str) -> Picture:
 
 
 def _look(path: Path) -> tuple[int, int, str]:
-    """Width, height, and what a picture says it shows, or else its name."""
+    """Width, height, and what a picture says it shows, or else its name; of the header, whatever its size."""
     try:
-        with Image.open(path) as image:
+        with PngImageFile(path) as image:
             said = {str(key).lower(): str(value) for key, value in image.info.items()}
             width, height = image.size
-    except OSError as error:
+    except (OSError, SyntaxError) as error:  # the latter is PIL's word for what is no PNG
         raise DataError(f'"{path}" is not a picture. Draw it again, or delete it to leave it out.') from error
     words = (said.get("title") or path.stem).replace("_", " ")
     return width, height, words[:1].upper() + words[1:]

@@ -29,6 +29,7 @@ TITLE, CAPTION, LABEL = 24, 16, 15
 WIDEST = 120  # of a column label
 SMALLEST, LARGEST = 56, 84  # what the longer side of a cell should come to
 NARROWEST = 440  # of a card, so that titles have room
+MOST = 64_000_000  # pixels of the cells of a sheet: larger ones are taken for an attack where they are opened
 LOOP = 336  # what the longer side of a loop should come to
 
 
@@ -222,7 +223,21 @@ def _enlarged(cells: Pixels, columns: int, theme: Theme) -> Pixels:
     """(N, C, H, W) to opaque (N, fH, fW, 3), f chosen so that the longer side is about 56 to 84 pixels."""
     longest = max(cells.shape[2:])
     factor = max(1, LARGEST // longest if columns <= 10 else -(-SMALLEST // longest))
+    _check_size(len(cells), factor * cells.shape[2], factor * cells.shape[3])
     return _upscaled(_opaque(cells, factor, theme), factor)
+
+
+def _check_size(count: int, height: int, width: int) -> None:
+    """Refuse a picture that programs would not open any more.
+
+    Raises:
+        UsageError: it is too large.
+    """
+    if count * height * width > MOST:
+        raise UsageError(
+            f"{count:,} images of {width}x{height} pixels each make too large a picture; draw at most "
+            f"{max(1, MOST // (height * width)):,}."
+        )
 
 
 def _opaque(cells: Pixels, factor: int, theme: Theme) -> Pixels:

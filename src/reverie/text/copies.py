@@ -77,7 +77,7 @@ class Copies:
         return found[:, 0], found[:, 1] + self.first
 
     def _longest(self, other: str, place: int, asked: int) -> tuple[int, int]:
-        """The longest run from a place of a text on, among ever more symbols as long as all that are asked for agree."""
+        """The longest run from a place of a text on, among ever more symbols as long as all of them agree."""
         while True:
             length, source = self._among(other[place : place + asked])
             if length < asked:
