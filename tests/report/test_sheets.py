@@ -135,6 +135,13 @@ def test_pairs_stand_above_each_other_in_bands():
     assert found(picture, x[10], 3)[0][1] == found(picture, x[0], 3)[0][1]
 
 
+def test_large_numbers_below_pairs_have_no_exponent(monkeypatch):
+    said = []
+    monkeypatch.setattr(sheets, "_band", lambda pair, numbers, *more: said.extend(numbers) or Image.new("RGB", (9, 9)))
+    sheets.pairs(images(3, 1, 8, 8), images(3, 1, 8, 8), [1183.4, -45.678, 0.01234], title="p", unit="nats")
+    assert said == ["1,183", "\u221245.7", "0.0123"]
+
+
 def test_labels_wider_than_cells_move_the_columns_apart():
     x = images(3, 1, 28, 10)
     plain = [found(sheets.strip(x, title=""), c, 3)[0][1] for c in x]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from reverie.data.images import Split
+from reverie.digits import short
 from reverie.errors import DataError
 from reverie.metrics.distances import Moments, frechet_distance, kernel_distance
 from reverie.metrics.extractors import SPREAD, Extractor, chosen, thinned
@@ -166,8 +167,8 @@ def some(split: Split, count: int) -> Split:
 def _distances(seen: Tensor, yardstick: Yardstick, protocol: Protocol) -> list[Figure]:
     title, unit = yardstick.extractor.title, f"of {SPREAD:,.0f}, the variance of the data"
     floor = yardstick.distance(yardstick.held_out)
-    ladder = ", ".join(f"{words} {value:.3g}" for words, value in yardstick.ladder().items())
-    note = f"floor {floor:.3g}: {len(seen):,} held-out images; these made bad: {ladder}"
+    ladder = ", ".join(f"{words} {short(value)}" for words, value in yardstick.ladder().items())
+    note = f"floor {short(floor)}: {len(seen):,} held-out images; these made bad: {ladder}"
     known = _unit(yardstick.like(len(seen)))
     kernel, error = kernel_distance(_unit(seen), known)
     apart, _ = kernel_distance(_unit(yardstick.held_out), known)

@@ -10,6 +10,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from reverie.digits import short
+
 LATE = 0.25  # the last part of the training rows that is looked at
 LOOKS = 4  # measurements before there is a verdict
 GAIN = 0.98  # a distance below so much of the best one before is an improvement
@@ -84,7 +86,7 @@ def _diverging(played: Rows) -> Verdict | None:
         before = statistics.median(sizes[len(sizes) // 5 : 3 * len(sizes) // 5])
         now = statistics.median(sizes[-max(3, len(sizes) // 10) :])
         if now > BLOWN * max(before, 1.0):
-            return Verdict("diverging", f"{name} went from about {before:.3g} to {now:.3g}", advice)
+            return Verdict("diverging", f"{name} went from about {short(before)} to {short(now)}", advice)
     return None
 
 
@@ -93,7 +95,7 @@ def _collapsing(measured: Rows) -> Verdict | None:
     for name, words, enough in (("test_recall", "recall", ENOUGH), ("test_classes", "effective classes", 2.0)):
         values = _finite(measured, name)
         if values and max(values) >= enough and values[-1] < LOST * max(values) and _worse(measured):
-            why = f"{words} fell from {max(values):.3g} to {values[-1]:.3g} while the distance grew"
+            why = f"{words} fell from {short(max(values))} to {short(values[-1])} while the distance grew"
             return Verdict("collapsing", why, advice)
     precision, recall = _finite(measured, "test_precision"), _finite(measured, "test_recall")
     if precision and recall and precision[-1] > SHARP and recall[-1] < SPARSE:
@@ -132,10 +134,10 @@ def _balance(played: Rows, measured: Rows) -> Verdict:
     share = statistics.median(ranked) if ranked else math.nan
     recent = max(2, len(distances) // 3)
     before, now = min(distances[:-recent]), min(distances[-recent:])
-    went = f"the distance went from {before:.3g} to {now:.3g} in the last {recent} measurements"
+    went = f"the distance went from {short(before)} to {short(now)} in the last {recent} measurements"
     if now < GAIN * before:
         return Verdict("learning", went, "")
-    stays = f"the distance has stayed at {min(distances):.3g} or above for {recent} measurements"
+    stays = f"the distance has stayed at {short(min(distances))} or above for {recent} measurements"
     if share > STRONG:
         why = f"{stays}, and the critic ranks {share:.1%} of real images above fake ones"
         return Verdict("critic too strong", why, "Lower the critic's rate or turns, or set a penalty on its gradient.")
@@ -148,4 +150,4 @@ def _balance(played: Rows, measured: Rows) -> Verdict:
 
 
 def _last(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.3g}" for value in values[-4:])
+    return ", ".join(f"{short(value)}" for value in values[-4:])

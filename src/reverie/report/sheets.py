@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
+from reverie.digits import short
 from reverie.errors import UsageError
 from reverie.files import write
 from reverie.report import files
@@ -125,7 +126,7 @@ def pairs(
         )
     count = min(10, len(above))
     up, down = _enlarged(above, count, colours), _enlarged(below, count, colours)
-    numbers = [_short(error) for error in errors]
+    numbers = [short(float(error)).replace("-", "\u2212") for error in errors]
     gap = _gap_for(numbers, up.shape[2])  # one for all bands, so that their columns stand below each other
     bands = [
         _band((up[i : i + count], down[i : i + count]), numbers[i : i + count], gap, colours)
@@ -234,10 +235,8 @@ def _check_size(count: int, height: int, width: int) -> None:
         UsageError: it is too large.
     """
     if count * height * width > MOST:
-        raise UsageError(
-            f"{count:,} images of {width}x{height} pixels each make too large a picture; draw at most "
-            f"{max(1, MOST // (height * width)):,}."
-        )
+        fitting = max(1, MOST // (height * width))
+        raise UsageError(f"{count:,} images of {width}x{height} make too large a picture; draw at most {fitting:,}.")
 
 
 def _opaque(cells: Pixels, factor: int, theme: Theme) -> Pixels:
@@ -398,8 +397,3 @@ def _numbers(values: Sequence[float]) -> list[str]:
     rounded = [round(float(v), 2) + 0.0 for v in values]
     decimals = next(d for d in (0, 1, 2) if all(round(v, d) == v for v in rounded))
     return [f"{v:.{decimals}f}".replace("-", "\u2212") for v in rounded]
-
-
-def _short(value: float) -> str:
-    """Three digits, as fits below a cell."""
-    return f"{float(value):.3g}".replace("-", "\u2212")
