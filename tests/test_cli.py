@@ -22,6 +22,7 @@ from reverie.engine.noise import ItemNoise
 from reverie.kinds import kind_of
 from reverie.metrics import inception
 from reverie.pages import commands
+from reverie.report import sheets
 from reverie.runs import list_runs
 from reverie.train_command import own
 from scenes import QUICK, make_runs, pictures, reverie, zipped
@@ -211,6 +212,13 @@ def test_evaluate_draws_look_alikes_of_a_game_and_measures_the_fid_with_a_networ
     for words in (("plain",), ("game", "--samples", "0")):
         assert reverie("evaluate", *words, "--inception", network) == 2
         assert "--inception measures samples of images" in capfd.readouterr().err
+
+
+def test_reconstructions_name_their_run(here, capfd, monkeypatch):
+    said_below, pairs = [], sheets.pairs
+    monkeypatch.setattr(sheets, "pairs", lambda *a, unit, **k: said_below.append(unit) or pairs(*a, unit=unit, **k))
+    said(capfd, "reconstruct", "vae", "--n", "2")
+    assert said_below[0] == "vae, squared error per pixel of [0, 1]"
 
 
 def test_compare_ranks_equal_protocols_alone(here, capfd):

@@ -123,7 +123,7 @@ def reconstruct(
     pixels = split.pixels
     restored = trained.restored(trained.observe(pixels), trained.labels(split, label), "reconstruct")
     errors = ((pixels.float() - restored.float()) / 255).square().flatten(1).mean(1).tolist()
-    unit = "squared error per pixel of [0, 1]"
+    unit = f"{trained.name}, squared error per pixel of [0, 1]"
     files = _save(
         trained,
         "reconstructions" if images is None else "own-reconstructions",

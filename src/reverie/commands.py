@@ -245,15 +245,15 @@ def export(
 @app.command
 def compare(first: RunName, second: RunName, /, *, common: Common = PLAIN) -> None:
     """Set the figures of two runs side by side; those of different protocols are shown and not ranked."""
-    from reverie.compare import sheet, side_by_side
+    from reverie.compare import lines, sheet, side_by_side
 
     runs = _open(first, common), _open(second, common)
     rows, picture = side_by_side(*runs), sheet(*runs)
     if common.json:
         _say(json.dumps({"rows": rows, "files": [str(file) for file in picture]}))
         return
-    for row in rows:
-        _say(row["words"])
+    for line in lines(rows, (runs[0].name, runs[1].name)):
+        _say(line)
     for file in picture:
         if ".dark." not in file.name:
             _say(file)

@@ -8,10 +8,12 @@ from PIL import Image
 from reverie.errors import UsageError
 from reverie.evaluation import compare, read_figures
 from reverie.metrics.figures import Figure
-from reverie.report import sheets
+from reverie.report import sheets, table
 from reverie.runs import Run
 
-LOWER_IS_BETTER = ("squared_error", "squared_error_per_pixel", "bits_per_dimension")
+OF_TEXT = ("nats_per_symbol", "bits_per_character", "bits_per_byte", "perplexity")
+LOWER_IS_BETTER = ("squared_error", "squared_error_per_pixel", "bits_per_dimension", *OF_TEXT)
+LOWER_IS_BETTER += tuple(f"cold_{name}" for name in OF_TEXT)
 HIGHER_IS_BETTER = ("elbo", "importance_bound", "log_likelihood", "psnr", "knn_accuracy")
 
 
@@ -35,19 +37,25 @@ def side_by_side(first: Run, second: Run) -> list[dict[str, Any]]:
 
 def _row(a: Figure, b: Figure, differ: list[str], names: tuple[str, str]) -> dict[str, Any]:
     verdict = f"not comparable: {', '.join(differ)} differ" if differ else _verdict(a, b, names)
-    words = f"{a.name:26} {_amount(a):>22} {_amount(b):>22}  {a.unit}; {verdict}"
     return {
         "name": a.name,
         "values": [a.value, b.value],
         "differ": differ,
         "verdict": verdict,
-        "words": words,
+        "amounts": [table.amount(figure.to_json()) for figure in (a, b)],
+        "unit": a.unit,
     }
 
 
-def _amount(figure: Figure) -> str:
-    error = "" if figure.standard_error is None else f" ± {figure.standard_error:.2g}"
-    return f"{figure.value:.5g}{error}"
+def lines(rows: list[dict[str, Any]], names: tuple[str, str]) -> list[str]:
+    """The rows as aligned lines of plain text, under the names of the runs."""
+    cells = [("", *names), *((row["name"], *row["amounts"]) for row in rows)]
+    wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    ends = ["", *(f"{row['unit']}; {row['verdict']}" for row in rows)]
+    return [
+        f"{name:<{wide[0]}}  {first:>{wide[1]}}  {second:>{wide[2]}}  {end}".rstrip()
+        for (name, first, second), end in zip(cells, ends, strict=True)
+    ]
 
 
 def _verdict(a: Figure, b: Figure, names: tuple[str, str]) -> str:
@@ -56,7 +64,7 @@ def _verdict(a: Figure, b: Figure, names: tuple[str, str]) -> str:
         return "no ranking"
     noise = 2 * ((a.standard_error or 0) ** 2 + (b.standard_error or 0) ** 2) ** 0.5
     if abs(a.value - b.value) <= noise:
-        return "equal within two standard errors"
+        return "equal within two standard errors" if noise else "equal"
     first_better = (a.value > b.value) == (a.name in HIGHER_IS_BETTER)
     return f"{names[0] if first_better else names[1]} is better"
 
