@@ -109,6 +109,7 @@ def test_resume_says_that_an_older_checkpoint_is_used_and_ends_in_the_same_weigh
     }
     run = reverie.train("vae-mlp", name="a", runs=tmp_path, **settings)
     before = (run.folder / "model" / "model.safetensors").read_bytes()
+    (run.folder / "eval.json").unlink()  # the end was cut short
     path = places(run.folder / "checkpoints")[0] / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\0\0")
     answer = reverie_command("train", "--resume", str(run.folder))
@@ -118,11 +119,28 @@ def test_resume_says_that_an_older_checkpoint_is_used_and_ends_in_the_same_weigh
     assert (run.folder / "model" / "model.safetensors").read_bytes() == before
 
 
+def test_a_finished_run_is_left_as_it_is_and_what_is_missing_is_made(pixels, tmp_path):
+    settings = {"data": str(pixels), "hidden": 8, "latent": 2, "batch": 16, "steps": 2, "threads": 1}
+    run = reverie.train("vae-mlp", name="a", runs=tmp_path, **settings)
+    figures = run.folder / "eval.json"
+    kept = figures.read_text().replace('"figures"', '"measured_for_hours": true, "figures"')
+    figures.write_text(kept)
+    answer = reverie_command("train", "--resume", str(run.folder))
+    assert answer.returncode == 0, answer.stderr
+    assert "a is finished; there is nothing to be done" in answer.stderr
+    assert figures.read_text() == kept
+    for name in ("eval.json", "report.html", "model/README.md", "model/model.safetensors"):
+        (run.folder / name).unlink()
+        reverie.resume(run.folder)
+        assert (run.folder / name).is_file()
+
+
 def test_no_whole_checkpoint_is_said_and_nothing_is_overwritten(pixels, tmp_path):
     settings = {"data": str(pixels), "hidden": 8, "latent": 2, "batch": 16, "steps": 2, "threads": 1}
     run = reverie.train("vae-mlp", name="a", runs=tmp_path, **settings)
     for place in places(run.folder / "checkpoints"):
         (place / "state.json").unlink()
+    (run.folder / "eval.json").unlink()
     with pytest.raises(ReverieError, match="No checkpoint of a is whole"):
         reverie.resume(run.folder)
 

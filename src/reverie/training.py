@@ -92,6 +92,8 @@ def train(
 def resume(run: str | Path, *, runs: str | Path | None = None, report: Report | None = None) -> Run:
     """Go on with an interrupted run; it ends in the weights it would have had, bit for bit.
 
+    A run that is finished, with all that its end writes, is left as it is: its figures may have taken hours since.
+
     Args:
         run: a path, a name or ``last``.
         runs: the folder of runs.
@@ -100,7 +102,19 @@ def resume(run: str | Path, *, runs: str | Path | None = None, report: Report | 
     Raises:
         ReverieError: there is no such run, or none of its checkpoints is whole.
     """
-    return go(open_run(run, runs).folder, report or Report())
+    opened, report = open_run(run, runs), report or Report()
+    if _complete(opened):
+        report.say(f"{opened.name} is finished; there is nothing to be done.")
+        return opened
+    return go(opened.folder, report)
+
+
+def _complete(run: Run) -> bool:
+    """Whether a run made all its steps and has what its end writes, of which the model card is the last."""
+    record = run.record
+    made = record["status"] == "finished" and record.get("steps") == run.config["steps"]
+    written = ("model/model.safetensors", "eval.json", "report.html", "model/README.md")
+    return made and all((run.folder / name).is_file() for name in written)
 
 
 def prepare(config: dict[str, Any], spec: Spec | None = None) -> Prepared:
