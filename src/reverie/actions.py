@@ -250,7 +250,7 @@ def traverse(
     code = codes_of(trained, one_image(trained, image), "traverse")[0]
     images = trained.pixels(decode_means(model, latent.traversals(code, chosen, values))).flatten(0, 1)
     rows = [f"z{d}" + (f"  {use[d]:.2f} {unit}" if use[d].isfinite() else "") for d in chosen]
-    columns = [f"{value:+.1f}" for value in values.tolist()]
+    columns = [f"{round(value, 1) + 0.0:+.1f}".replace("-", "\u2212") for value in values.tolist()]
     caption = f"{trained.name}, the code of image {image} with one number changed in each row"
     files = _save(
         trained,
@@ -301,6 +301,10 @@ def edit(  # noqa: PLR0913 - each is a choice of its own
         The strip, and how well the direction tells the two groups apart (cross-validated).
     """
     model = trained.autoencoder("edit")
+    if n < 1:
+        raise UsageError(f"The number of images must be at least 1; got {n}.")
+    if lacking is not None and Path(having).resolve() == Path(lacking).resolve():
+        raise UsageError(f"The examples with the attribute and those without it must differ; both are {having}.")
     with_it, without = _group(trained, having), _other_group(trained, having, lacking)
     codes_with, codes_without = codes_of(trained, with_it, "edit"), codes_of(trained, without, "edit")
     direction = latent.attribute_direction(codes_with, codes_without)

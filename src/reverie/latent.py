@@ -89,7 +89,10 @@ def grid_by_probability(points_x: int, points_y: int, low: float = 0.05, high: f
         tensor([-1.2816,  0.0000,  1.2816])
     """
     if not 0 < low < high < 1:
-        raise UsageError(f"probabilities must satisfy 0 < low < high < 1; got low {low:g} and high {high:g}.")
+        raise UsageError(
+            f"probabilities must satisfy 0 < low < high < 1; got low {low:g} and high {high:g} "
+            "(for coordinates: --kind linear)."
+        )
     first, second = (_ticks(low, high, points) for points in (points_x, points_y))
     return _default(torch.special.ndtri(first)), _default(torch.special.ndtri(second))
 
