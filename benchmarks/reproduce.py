@@ -22,6 +22,7 @@ import flow
 import reverie
 from record import append, rows
 from reverie import recipes
+from reverie.protocols import LatentDensity
 from reverie.runs import Run
 from reverie.terminal import telling
 
@@ -100,7 +101,7 @@ def measured(name: str, folder: Path) -> dict:
     if not same or record["seconds"] > 63 * settings.get("minutes", math.inf):
         raise SystemExit(f"{folder} was not made by {command(name)} on {asked['data']}")
     began = time.monotonic()
-    figures = run.evaluate(k=K).figures
+    figures = run.evaluate(k=K if isinstance(run.model, LatentDensity) else None).figures
     seconds = time.monotonic() - began
     return {
         "kind": "reproduce",

@@ -16,7 +16,7 @@ from docstring_parser import parse
 
 import reverie as package
 from networks import stand_in
-from reverie import arguments, config, recipes
+from reverie import arguments, config, recipes, samples
 from reverie.commands import app, data_app
 from reverie.engine.noise import ItemNoise
 from reverie.kinds import kind_of
@@ -214,6 +214,43 @@ def test_evaluate_draws_look_alikes_of_a_game_and_measures_the_fid_with_a_networ
         assert "--inception measures samples of images" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(("run", "flag"), [("plain", "--k"), ("plain", "--samples"), ("game", "--k")])
+def test_what_an_evaluation_would_ignore_is_refused(run, flag, here, capfd):
+    assert reverie("evaluate", run, flag, "4") == 2
+    assert re.search(f"{run} has no use for {flag}: leave out {flag}", capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "score"])
+def test_help_says_which_images_are_taken(command, capfd):
+    assert "evenly spaced" in " ".join(said(capfd, command, "--help").split())
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (1, "1 draw of class dark"),
+        (2, "every class with the same draw from the prior"),
+        (9, "every class with the same 4 draws from the prior"),
+    ],
+)
+def test_the_caption_of_samples_of_classes_is_true(n, words, here):
+    assert samples.wanted(package.open_run("told").trained, n, None).words == words
+
+
+def test_one_sample_is_one_draw(here):
+    assert samples.wanted(package.open_run("told").trained, 1, "dark").words == "1 draw of class dark"
+    assert samples.wanted(package.open_run("vae").trained, 1, None).words == "1 draw from the prior"
+
+
+def test_the_head_of_a_traversal_has_true_minus_signs_and_no_negative_zero(here, capfd, monkeypatch):
+    heads, sheet = [], sheets.sheet
+    monkeypatch.setattr(
+        sheets, "sheet", lambda *a, columns, **k: heads.append(columns) or sheet(*a, columns=columns, **k)
+    )
+    said(capfd, "traverse", "vae", "0", "--steps", "4", "--span", "0.1")
+    assert heads[0] == ["\u22120.1", "+0.0", "+0.0", "+0.1"]
+
+
 def test_reconstructions_name_their_run(here, capfd, monkeypatch):
     said_below, pairs = [], sheets.pairs
     monkeypatch.setattr(sheets, "pairs", lambda *a, unit, **k: said_below.append(unit) or pairs(*a, unit=unit, **k))
@@ -223,7 +260,7 @@ def test_reconstructions_name_their_run(here, capfd, monkeypatch):
 
 def test_compare_ranks_equal_protocols_alone(here, capfd):
     for run in ("plain", "narrow"):
-        said(capfd, "evaluate", run, "--k", "4")
+        said(capfd, "evaluate", run)
     shutil.copytree("runs/narrow", "runs/twin")
     rows = json.loads(said(capfd, "compare", "narrow", "twin", "--json"))["rows"]
     assert {row["name"]: row["differ"] for row in rows if row["differ"]} == {}

@@ -231,6 +231,16 @@ def test_copies_of_the_training_text_are_marked(here, capfd):
     assert "<mark" in Path(page).read_text()
 
 
+def test_how_to_speak_is_refused_where_a_text_is_given(here, capfd):
+    said_no = said(capfd, "copies", "hamlet", "speech.txt", "--length", "9", "--temperature", "0.5", code=2)
+    assert "speech.txt is a text already: leave out --length, --temperature." in said_no
+
+
+@pytest.mark.parametrize("flag", ["--k", "--samples"])
+def test_what_an_evaluation_of_text_would_ignore_is_refused(flag, here, capfd):
+    assert f"hamlet is a model of text: leave out {flag}." in said(capfd, "evaluate", "hamlet", flag, "9", code=2)
+
+
 def test_without_a_text_the_model_speaks(here, capfd):
     words = said(capfd, "copies", "hamlet", "--length", "300", "--out", "mine.html")
     assert words.splitlines()[0] == "mine.html"

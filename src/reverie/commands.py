@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from reverie import __version__
 from reverie.errors import DataError
-from reverie.flags import PLAIN, Common, Count, Label, Out, RunName, Scale, Seed, Some, Steps
+from reverie.flags import PLAIN, Common, Count, Label, Measured, Out, RunName, Scale, Scored, Seed, Steps
 from reverie.flags import opened as _open
 from reverie.flags import say as _say
 from reverie.flags import show as _show
@@ -169,7 +169,7 @@ def score(
     *,
     label: Label = None,
     k: int | None = None,
-    n: Some = None,
+    n: Scored = None,
     window: int | None = None,
     out: Path | None = None,
     common: Common = PLAIN,
@@ -181,7 +181,7 @@ def score(
         source: images or a text; by default held-out ones.
         label: a class by its name or number, for a model that is told classes.
         k: importance samples for each image; 50 by default.
-        n: the first n images; all by default.
+        n: so many images: your own first ones, or test images, evenly spaced; all by default.
         window: of a text: forget what is before after so many symbols; by default never.
         out: a PNG of images or a page of a text to write, instead of one in the run's folder.
         common: what every command takes.
@@ -205,14 +205,14 @@ def _ranked(values: dict[str, Any]) -> list[str]:
 
 @app.command
 def evaluate(
-    run: RunName, /, *, k: int = 100, n: Some = None, samples: int | None = None, inception: Path | None = None,
-    common: Common = PLAIN,
+    run: RunName, /, *, k: int | None = None, n: Measured = None, samples: int | None = None,
+    inception: Path | None = None, common: Common = PLAIN,
 ) -> None:  # fmt: skip
     """Measure the model on its test images, and its samples beside them, into eval.json.
 
     Args:
         run: a path, a name, or last.
-        k: importance samples for each image.
+        k: importance samples for each image; 100 by default.
         n: so many test images, evenly spaced; all by default.
         samples: how many samples are drawn and measured; by default as many as test images, at most 10,000.
         inception: an ONNX file with the network of the FID, which is measured with it and not without.

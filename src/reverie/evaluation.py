@@ -33,13 +33,14 @@ from reverie.text_actions import unknown_of
 from reverie.trained import Trained
 from reverie.written import Written
 
+K, QUICK_K = 100, 50  # importance samples of an evaluation, and of the quick one that ends a training
 REFERENCES = 10_000  # training codes that neighbours are looked for among
 
 
 def evaluate(  # noqa: PLR0913 - each is a choice of its own
     trained: Trained | Written | Planar,
     *,
-    k: int = 100,
+    k: int | None = None,
     n: int | None = None,
     samples: int | None = None,
     inception: Path | None = None,
@@ -50,7 +51,7 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
 
     Args:
         trained: the model.
-        k: importance samples for each image, for the bound of a latent-variable model.
+        k: importance samples for each image, for the bound of a latent-variable model; 100 by default, quickly 50.
         n: so many test images, evenly spaced, symbols from the start of the held-out text, or points; by default all,
             and of points 10,000.
         samples: how many samples are drawn and measured; 0 for none; by default as many as there are test images, at
@@ -60,9 +61,10 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
         should_stop: asked between batches.
 
     Raises:
-        UsageError: k or n is below 1, samples is 1 or below 0, or there are no samples for the FID.
+        UsageError: k or n is below 1, samples is 1 or below 0, there are no samples for the FID, or a model has no use
+            for k or samples.
     """
-    if k < 1:
+    if k is not None and k < 1:
         raise UsageError(f"--k: the number of importance samples must be at least 1; got {k}.")
     if n is not None and n < 1:
         raise UsageError(f"--n: the number of test images must be at least 1; got {n}.")
@@ -70,6 +72,7 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
         raise UsageError(f"--samples: the number of samples must be at least 2, or 0 for none; got {samples}.")
     if inception and (samples == 0 or not isinstance(trained, Trained) or not isinstance(trained.model, Sampler)):
         raise UsageError("--inception measures samples of images; this model has none, or --samples 0 leaves them out.")
+    _refuse_unused(trained, k, samples)
     stop = should_stop or never
     files: list[Path] = []
     if isinstance(trained, Written):
@@ -78,9 +81,21 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
         found = measure_points(trained, n or COUNT)
     else:
         drawn = _of_samples(trained, samples, quick, inception, stop)
-        found, files = _of_images(trained, k, n, stop) + drawn.figures, drawn.files
+        found, files = _of_images(trained, k or (QUICK_K if quick else K), n, stop) + drawn.figures, drawn.files
     write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in found]})
     return Result([trained.folder / "eval.json", *files], figures=found)
+
+
+def _refuse_unused(trained: Trained | Written | Planar, k: int | None, samples: int | None) -> None:
+    """Refuse what would be ignored: importance samples without a bound, and samples of a model that draws none."""
+    model = trained.model if isinstance(trained, Trained) else None
+    unused = ["--k"] if k is not None and not isinstance(model, LatentDensity) else []
+    unused += ["--samples"] if samples and not isinstance(model, Sampler) else []
+    if not unused:
+        return
+    kind = "text" if isinstance(trained, Written) else "points" if isinstance(trained, Planar) else ""
+    why = f"is a model of {kind}" if kind else f"has no use for {' and '.join(unused)}"
+    raise UsageError(f"{trained.name} {why}: leave out {', '.join(unused)}.")
 
 
 def _of_samples(

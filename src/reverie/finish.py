@@ -29,8 +29,8 @@ from reverie.text.course import SEED, continuations, note_epoch
 from reverie.trained import Trained, codes_of
 from reverie.written import Written
 
-QUICK_K = 50  # of the evaluation that ends a run; `reverie evaluate` measures on all that is held out
-QUICK = {"images": 1000, "text": 120_000, "points": 10_000}  # images, symbols, points
+# Images, symbols and points of the evaluation that ends a run; `reverie evaluate` measures on all that is held out.
+QUICK = {"images": 1000, "text": 120_000, "points": 10_000}
 SHEETS = 40  # pictures of progress in a run, at most
 
 
@@ -131,7 +131,7 @@ def finish(run: Run, data: Data, say: Callable[[str], None]) -> None:
     done = Run(run.folder)
     done.__dict__["data"] = replace(data)
     say("measuring and drawing ...")
-    done.evaluate(k=QUICK_K, n=QUICK[run.kind], quick=True)
+    done.evaluate(n=QUICK[run.kind], quick=True)
     done.draw()
     if run.kind == "points":
         film(done.planar)

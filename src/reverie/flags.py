@@ -33,7 +33,20 @@ PLAIN = Common()
 RunName = Annotated[str, Parameter(help="A path, a name, or last.")]
 Label = Annotated[str | None, Parameter(help="A class by its name or number, for a model that is told classes.")]
 Count = Annotated[int, Parameter(name=("--n", "-n"), help="How many, at most.")]
-Some = Annotated[int | None, Parameter(name=("--n", "-n"), help="The first n; all by default.")]
+Scored = Annotated[
+    int | None,
+    Parameter(
+        name=("--n", "-n"), help="So many images: your own first, or test images, evenly spaced; by default all."
+    ),
+]
+Measured = Annotated[
+    int | None,
+    Parameter(
+        name=("--n", "-n"),
+        help="So many test images, evenly spaced, or symbols from the start of the held-out text; by default all. Or "
+        "points, by default 10,000.",
+    ),
+]
 Seed = Annotated[int, Parameter(help="Fixes all randomness.")]
 Scale = Annotated[float, Parameter(help="Factor on the standard deviation of the prior.")]
 Steps = Annotated[int, Parameter(help="Pictures on the way, with both ends.")]

@@ -251,17 +251,20 @@ class Run:
         speech = self.stream(prompt, count=count, **options)
         return Result([], values={"prompt": speech.prompt, "texts": speech.texts(), "note": speech.note})
 
-    def copies(
-        self, source: str | Path | None = None, *, length: int = SPOKEN, temperature: float = 1.0, seed: int = 0,
-        out: Path | None = None,
-    ) -> Result:  # fmt: skip
-        """What a text, or what the model says, copies from its training text; see ``reverie.text_actions.copies``."""
+    def copies(self, source: str | Path | None = None, *, out: Path | None = None, **drawn: Any) -> Result:
+        """What a text, or what the model says, copies from its training text; see ``reverie.text_actions.copies``.
+
+        How the model speaks (``length``, ``temperature``, ``seed`` ...) goes without a text.
+        """
         voice = self.voice
+        if source is not None and drawn:
+            raise UsageError(f"{source} is a text already: leave out {', '.join(f'--{name}' for name in drawn)}.")
         if source is not None:
             text, name = text_actions.read_source(source)
         else:
-            (text,) = self.stream(length=length, temperature=temperature, seed=seed).texts()
-            name = f"{self.name} at temperature {temperature:g}"
+            drawn = {"length": SPOKEN, "temperature": 1.0, **drawn}
+            (text,) = self.stream(**drawn).texts()
+            name = f"{self.name} at temperature {drawn['temperature']:g}"
         return text_actions.copies(voice, self.written.data, text, name=name, out=out)
 
     def compress(self, source: str | Path, **options: Any) -> Result:

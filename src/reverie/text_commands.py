@@ -118,9 +118,9 @@ def copies(
     text: Path | None = None,
     /,
     *,
-    length: Length = 10_000,
-    temperature: Temperature = 1.0,
-    seed: Seed = 0,
+    length: int | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
     out: Page = None,
     common: Common = PLAIN,
 ) -> None:
@@ -129,13 +129,15 @@ def copies(
     Args:
         run: a path, a name, or last.
         text: a file; by default the model speaks.
-        length: symbols that it then says.
-        temperature: 0 takes the likeliest, 1 is the model itself, more is wilder.
-        seed: fixes all randomness.
+        length: symbols that it then says; 10,000 by default.
+        temperature: 0 takes the likeliest, 1 is the model itself and the default, more is wilder.
+        seed: fixes all that it then says; 0 by default.
         out: an HTML page to write, instead of one in the run's folder.
         common: what every command takes.
     """
-    result = opened(run, common).copies(text, length=length, temperature=temperature, seed=seed, out=out)
+    given = {"length": length, "temperature": temperature, "seed": seed}
+    drawn = {name: value for name, value in given.items() if value is not None}
+    result = opened(run, common).copies(text, out=out, **drawn)
     show(result, common)
     if common.json:
         return
