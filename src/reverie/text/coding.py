@@ -17,8 +17,8 @@ NARROW = 1 << 56  # below it a byte is settled
 def frequencies(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """Probabilities (V,) as whole numbers of at least 1 that add up to ``TOTAL``.
 
-    Each gets ``1 + floor(p (TOTAL - V))``, and the largest what is left over, so that a symbol's length
-    differs from ``-log2 p`` by no more than some ``V / TOTAL`` bits, if p is not below ``1 / TOTAL``.
+    Each gets ``1 + floor(p (TOTAL - V))``, and the largest what is left over. A symbol's length differs from
+    ``-log2 p`` by up to about ``1.44 / (p TOTAL)`` bits, and by ``V / TOTAL`` on average.
     """
     found = 1 + np.floor(probabilities * (TOTAL - len(probabilities))).astype(np.int64)
     found[int(found.argmax())] += TOTAL - int(found.sum())
