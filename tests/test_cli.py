@@ -312,6 +312,29 @@ def test_data_check_lists_each_broken_file_and_draws_the_good_ones(here, capfd):
     assert (here / "contact-sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_one_broken_file_is_one(here, capfd):
+    pictures(here / "mine", 5)
+    (here / "mine" / "bad.png").write_bytes(b"no picture")
+    assert reverie("data", "check", "mine") == 3
+    assert capfd.readouterr().err == "reverie: 1 file of mine cannot be used; repair or remove it.\n"
+
+
+def test_long_names_leave_the_columns_below_each_other(capfd):
+    lines = said(capfd, "recipes").splitlines()
+    assert len({len(line) - len(line.split(maxsplit=1)[1]) for line in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    "command", ["reconstruct", "interpolate", "traverse", "data fetch", "compress", "decompress", "copies", "score"]
+)
+def test_every_line_of_a_help_page_says_something(command, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = [line.strip("│ ") for line in said(capfd, *command.split(), "--help").splitlines() if line.startswith("│")]
+    said_of = [re.sub(r"^[*]? *(-\S+ )*[A-Z.]+ *|\[[^]]*\]", "", line).strip() for line in listed]
+    assert listed
+    assert all(len(words) > 5 for words in said_of), listed
+
+
 def test_data_check_of_sound_data_in_json(here, capfd):
     zipped(here / "good.zip", {file.name: file.read_bytes() for file in pictures(here / "mine", 3).iterdir()})
     answer = json.loads(said(capfd, "data", "check", "good.zip", "--out", "good.png", "--json"))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from reverie import __version__
+from reverie import __version__, flags
 from reverie.errors import DataError
-from reverie.flags import PLAIN, Common, Count, Label, Measured, Out, RunName, Scale, Scored, Seed, Steps
+from reverie.flags import PLAIN, Common, Count, Label, Out, RunName, Scale, Seed, Steps
 from reverie.flags import opened as _open
 from reverie.flags import say as _say
 from reverie.flags import show as _show
@@ -59,7 +59,7 @@ def sample(
 
 @app.command
 def reconstruct(
-    run: RunName, images: Path | None = None, /, *, label: Label = None, n: Count = 20, out: Out = None,
+    run: RunName, images: flags.Own = None, /, *, label: Label = None, n: Count = 20, out: Out = None,
     common: Common = PLAIN,
 ) -> None:  # fmt: skip
     """Encode and decode images: an image, a folder, or test images, evenly spaced."""
@@ -72,12 +72,12 @@ def reconstruct(
 @app.command
 def interpolate(
     run: RunName,
-    a: str = "0",
-    b: str | None = None,
+    a: flags.One = "0",
+    b: flags.Other = None,
     /,
     *,
     steps: Steps = 12,
-    path: Literal["spherical", "linear"] = "spherical",
+    path: flags.Way = "spherical",
     out: Out = None,
     common: Common = PLAIN,
 ) -> None:
@@ -118,11 +118,11 @@ def manifold(
 @app.command
 def traverse(
     run: RunName,
-    image: str = "0",
+    image: flags.One = "0",
     /,
     *,
-    dimensions: tuple[int, ...] = (),
-    span: float = 3.0,
+    dimensions: flags.Numbers = (),
+    span: flags.Span = 3.0,
     steps: Steps = 11,
     out: Out = None,
     common: Common = PLAIN,
@@ -169,7 +169,7 @@ def score(
     *,
     label: Label = None,
     k: int | None = None,
-    n: Scored = None,
+    n: flags.Scored = None,
     window: int | None = None,
     out: Path | None = None,
     common: Common = PLAIN,
@@ -205,7 +205,7 @@ def _ranked(values: dict[str, Any]) -> list[str]:
 
 @app.command
 def evaluate(
-    run: RunName, /, *, k: int | None = None, n: Measured = None, samples: int | None = None,
+    run: RunName, /, *, k: int | None = None, n: flags.Measured = None, samples: int | None = None,
     inception: Path | None = None, common: Common = PLAIN,
 ) -> None:  # fmt: skip
     """Measure the model on its test images, and its samples beside them, into eval.json.
@@ -252,8 +252,7 @@ def compare(first: RunName, second: RunName, /, *, common: Common = PLAIN) -> No
     if common.json:
         _say(json.dumps({"rows": rows, "files": [str(file) for file in picture]}))
         return
-    for line in lines(rows, (runs[0].name, runs[1].name)):
-        _say(line)
+    _say("\n".join(lines(rows, (runs[0].name, runs[1].name))))
     for file in picture:
         if ".dark." not in file.name:
             _say(file)
@@ -268,12 +267,13 @@ def runs(*, common: Common = PLAIN) -> None:
     if common.json:
         _say(json.dumps(records))
         return
-    if not records:
-        _say(f"No runs in {runs_folder(common.runs)} yet. Train one with: reverie train vae-conv")
-    for record in records:
-        data = record.get("data", {}).get("name", "")
-        columns = (record["name"], 32), (record["status"], 10), (record.get("recipe", ""), 14), (data, 16)
-        _say(" ".join([*(f"{words:{wide}}" for words, wide in columns), record.get("created", "")]).rstrip())
+    none = f"No runs in {runs_folder(common.runs)} yet. Train one with: reverie train vae-conv"
+    _say("\n".join(flags.aligned(map(_listed, records))) or none)
+
+
+def _listed(record: dict[str, Any]) -> tuple[str, ...]:
+    data = record.get("data", {}).get("name", "")
+    return record["name"], record["status"], record.get("recipe", ""), data, record.get("created", "")
 
 
 def _record(run: "Run") -> dict[str, Any]:
@@ -294,8 +294,7 @@ def recipes(*, common: Common = PLAIN) -> None:
     if common.json:
         _say(json.dumps({name: summary(name) for name in names()}))
         return
-    for name in names():
-        _say(f"{name:14} {summary(name)}")
+    _say("\n".join(flags.aligned((name, summary(name)) for name in names())))
 
 
 @data_app.command(name="list")
@@ -328,11 +327,13 @@ def data_check(source: str, /, *, out: Path = Path("contact-sheet.png"), common:
         for words in report["words"]:
             _say(words)
     if report["problems"]:
-        raise DataError(f"{len(report['problems'])} files of {source} cannot be used; repair or remove them.")
+        count = len(report["problems"])
+        what, them = ("1 file", "it") if count == 1 else (f"{count:,} files", "them")
+        raise DataError(f"{what} of {source} cannot be used; repair or remove {them}.")
 
 
 @data_app.command(name="fetch")
-def data_fetch(name: str, /, *, offline: bool = False, common: Common = PLAIN) -> None:
+def data_fetch(name: flags.SetName, /, *, offline: flags.Offline = False, common: Common = PLAIN) -> None:
     """Fetch a data set from its source into the cache, checked by its sha256."""
     from reverie.data.download import fetch
 

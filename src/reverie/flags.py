@@ -4,9 +4,10 @@ Nothing here imports torch before a command needs it.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -47,6 +48,17 @@ Measured = Annotated[
         "points, by default 10,000.",
     ),
 ]
+Own = Annotated[Path | None, Parameter(help="An image or a folder of your own; by default test images, evenly spaced.")]
+One = Annotated[str, Parameter(help="The number of a test image, or an image file.")]
+Other = Annotated[str | None, Parameter(help="Another; by default the test image in the middle.")]
+Way = Annotated[
+    Literal["spherical", "linear"],
+    Parameter(help="A great circle, which keeps the length of a code, or a straight line."),
+]
+Numbers = Annotated[tuple[int, ...], Parameter(help="Which numbers of the code; by default the ten most used ones.")]
+Span = Annotated[float, Parameter(help="How far each number goes, to either side of 0.")]
+SetName = Annotated[str, Parameter(help="A name from: reverie data list.")]
+Offline = Annotated[bool, Parameter(help="Use what is in the cache alone, and no network.")]
 Seed = Annotated[int, Parameter(help="Fixes all randomness.")]
 Scale = Annotated[float, Parameter(help="Factor on the standard deviation of the prior.")]
 Steps = Annotated[int, Parameter(help="Pictures on the way, with both ends.")]
@@ -63,6 +75,18 @@ def opened(run: str, common: Common) -> "Run":
 def say(words: object) -> None:
     """Print a line at once."""
     print(words, flush=True)
+
+
+def aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Rows of words as lines whose columns stand below each other.
+
+    Example:
+        >>> aligned([("a", "first"), ("long", "second")])
+        ['a     first', 'long  second']
+    """
+    listed = list(rows)
+    wide = [max(map(len, column)) for column in zip(*listed, strict=True)]
+    return ["  ".join(f"{words:{w}}" for words, w in zip(row, wide, strict=True)).rstrip() for row in listed]
 
 
 def show(result: "Result", common: Common, **more: Any) -> None:

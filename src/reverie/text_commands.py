@@ -149,7 +149,14 @@ def copies(
 
 @app.command
 def compress(run: RunName, text: Path, /, *, out: File = None, common: Common = PLAIN) -> None:
-    """Compress a text file by a language model: the proof of its bits."""
+    """Compress a text file by a language model: the proof of its bits.
+
+    Args:
+        run: a path, a name, or last.
+        text: a file in UTF-8.
+        out: the file to write; by default the text's name with .reverie.
+        common: what every command takes.
+    """
     from reverie.engine.stop import on_signals
 
     with on_signals() as stop:
@@ -162,7 +169,14 @@ def compress(run: RunName, text: Path, /, *, out: File = None, common: Common = 
 
 @app.command
 def decompress(run: RunName, file: Path, /, *, out: File = None, common: Common = PLAIN) -> None:
-    """Bring back a text that the same model compressed."""
+    """Bring back a text that the same model compressed.
+
+    Args:
+        run: a path, a name, or last.
+        file: what compress wrote.
+        out: the file to write; by default the file's name without .reverie.
+        common: what every command takes.
+    """
     from reverie.engine.stop import on_signals
 
     with on_signals() as stop:

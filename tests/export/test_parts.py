@@ -6,6 +6,7 @@ from torch import nn
 
 from reverie import recipes
 from reverie.data import ImageSpec
+from reverie.data.points import PointSpec
 from reverie.data.views import bits, levels, symmetric, unit
 from reverie.distributions import Point
 from reverie.errors import UsageError
@@ -57,6 +58,15 @@ def test_a_model_that_draws_pixel_by_pixel_is_refused():
     plan = recipe.run(spec, **recipe.TINY)
     with pytest.raises(UsageError, match="draws a picture in many steps"):
         parts_of("slow", plan.model.eval(), plan.view, spec)
+
+
+def test_a_model_of_points_is_refused_with_what_graphs_are_for():
+    class Drawer(nn.Module):
+        def sample(self, n, noise, *, label=None, temperature=1.0):
+            return noise.normal("z", (n, 2))
+
+    with pytest.raises(UsageError, match="graphs are for models of images and of text"):
+        parts_of("ring", Drawer(), unit(), PointSpec("ring"))
 
 
 def test_a_model_with_nothing_to_show_is_refused():

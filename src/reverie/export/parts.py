@@ -98,6 +98,8 @@ def parts_of(name: str, model: nn.Module, view: plan.View, spec: Spec) -> list[P
             return [_encoder(model, view, spec), _decoder(name, model, view)]
         if isinstance(model, Sampler):
             return [_generator(name, model, view)]
+    if isinstance(model, Sampler):
+        raise UsageError(f"{name} cannot become ONNX: graphs are for models of images and of text. Use --to hub.")
     kind = type(model).__name__
     raise UsageError(f"{name} cannot become ONNX: a {kind} has no codes and draws nothing. Use --to hub.")
 
