@@ -39,8 +39,16 @@ def listen(page, said):
     page.on("pageerror", lambda error: said.append(str(error)))
 
 
+# The page's own first picture, sheet of pictures, or text has come, so that what is heard next is what a test did.
+SETTLED = """() => {
+  const [code, sheet, desk] = ["code-panel", "sample-sheet", "writing-desk"].map((name) => document.querySelector(name));
+  return (!code || code.image) && (!sheet || sheet.shown) && !desk?.doing.busy;
+}"""
+
+
 def ready(page):
     page.wait_for_selector("html[data-ready]", state="attached", timeout=MINUTES)
+    page.wait_for_function(SETTLED, timeout=MINUTES)
 
 
 def photograph(page, name, **how):

@@ -52,7 +52,7 @@ def test_a_game_plays_until_it_is_paused(enter):
     after(page, "frame", page.get_by_role("button", name="Play", exact=True).click)
     page.wait_for_function("() => document.querySelector('game-plane').frame.moves.generator >= 20")
     page.get_by_role("button", name="Pause").click()
-    page.wait_for_timeout(700)
+    page.evaluate("() => document.querySelector('toy-game').last")  # the rounds that were under way
     stood = page.evaluate("() => document.querySelector('game-plane').frame.moves.generator")
     page.wait_for_timeout(700)
     assert page.evaluate("() => document.querySelector('game-plane').frame.moves.generator") == stood

@@ -329,9 +329,10 @@ def test_a_test_image_lands_on_its_own_point(opened):
 def test_the_address_keeps_the_place(opened):
     page = opened(hash="#z=0.5,-1&x=-2,2&y=-1,1&n=7&by=linear&show=points")
     assert page.evaluate(CODE) == [0.5, -1]
+    before = page.evaluate("() => location.hash")
     page.locator("latent-map canvas").focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(400)
+    page.wait_for_function("before => location.hash !== before", arg=before)
     words = page.evaluate("() => location.hash")
     assert "n=7" in words
     assert "show=points" in words

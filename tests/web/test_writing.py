@@ -21,7 +21,7 @@ from reverie.runs import open_run  # noqa: E402
 from reverie.text.sampling import Choice, draw, log_odds  # noqa: E402
 from reverie.web import fetch  # noqa: E402
 from scenes import quietly  # noqa: E402
-from visits import after, faults, photograph, stranger  # noqa: E402
+from visits import MINUTES, after, faults, photograph, stranger  # noqa: E402
 
 if not all((fetch.place("onnxruntime-web") / name).is_file() for name in RUNTIME.values()):
     pytest.skip("ONNX Runtime Web is not in the cache: make web", allow_module_level=True)
@@ -79,6 +79,7 @@ def opened(desks, request):
     def go(name="letters", words=""):
         page = desks(name)
         used.append(page)
+        page.wait_for_function(f"() => !{DESK}.doing.busy", timeout=MINUTES)  # what was written before has ended
         go_there = f"words => {{ location.hash = `${{words}}&visit={next(VISITS)}` }}"
         after(page, "written", lambda: page.evaluate(go_there, words))
         return page
@@ -231,13 +232,12 @@ def test_a_page_writes_when_it_opens_and_its_address_keeps_all_of_it(opened):
     first = shown(page)
     assert len(first) == 90
     assert page.locator(".text .given").first.text_content() == "to be"
-    page.wait_for_timeout(400)
+    page.wait_for_function("() => !location.hash.includes('visit')")  # it has written its own address
     words = page.evaluate("() => location.hash")
     assert shown(opened(words=words)) == first
     after(page, "written", lambda: page.get_by_role("button", name="Another").click())
     assert shown(page) != first
-    page.wait_for_timeout(400)
-    assert "seed=4" in page.evaluate("() => location.hash")
+    page.wait_for_function("() => location.hash.includes('seed=4')")
 
 
 NONSENSE = "#temperature=hot&length=-3&seed=1e99", "#top_p=0&top_k=x", "#%%%", "#length=&min_p=NaN"

@@ -138,10 +138,11 @@ export class TrainPage extends HTMLElement {
         const inside = file.webkitRelativePath ? file.webkitRelativePath.split("/").slice(1).slice(-3).join("/") : file.name;
         this.sending.value = sent / files.length;
         if (!inside.split("/").at(-1).startsWith(".")) await bring(`${path("api", "uploads", set)}?path=${encodeURIComponent(inside)}`, file);
-        this.telling.say(`${++sent} of ${files.length} files brought`);
+        if (++sent < files.length) this.telling.say(`${sent} of ${files.length} files brought`);
       }
       this.data = await ask("/api/data");
       this.offer(`uploads/${set}`);
+      this.telling.say(`${sent} of ${files.length} files brought`); // all of them only when they can be chosen
     } catch (error) {
       this.telling.say(error.message, true);
     } finally {
