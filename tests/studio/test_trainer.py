@@ -4,10 +4,12 @@ import os
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
 
+from reverie import config
 from reverie.engine.ranks import World
 from reverie.errors import UsageError
 from reverie.files import held
@@ -86,6 +88,27 @@ def test_another_studio_finds_it_stops_it_and_resumes_it(trainer, data):
     later.stop(name)
     assert later.children[name].wait(60) == 130
     assert "Stopped and saved" in later.said(name)[-1]
+
+
+def test_trainings_that_are_started_at_once_keep_their_own_names_and_settings(trainer, data, monkeypatch):
+    begun = []
+
+    def launch(name, words, *, fresh):
+        time.sleep(0.01)
+        if name in begun:
+            return False
+        begun.append(name)
+        monkeypatch.setattr(trainer, "_free", lambda *_: f"run-{len(begun)}")
+        return True
+
+    monkeypatch.setattr(trainer, "_launch", launch)
+    monkeypatch.setattr(trainer, "_free", lambda *_: "run-0")
+    wishes = [{**SETTINGS, "data": data, "steps": steps} for steps in range(1, 13)]
+    with ThreadPoolExecutor(12) as pool:
+        names = list(pool.map(lambda wish: trainer.start("vae-mlp", wish, None), wishes))
+    assert len(set(names)) == 12
+    kept = [config.from_toml(trainer.desk / f"{name}.toml")["steps"] for name in names]
+    assert kept == [wish["steps"] for wish in wishes]
 
 
 def test_a_killed_training_is_seen_to_be_dead(trainer, data):

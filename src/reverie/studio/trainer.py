@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +32,12 @@ class Trainer:
     Args:
         runs: the folder.
         children: the processes that this studio started, so that none is left a zombie.
+        turn: one training is started at a time, so that none takes another's name and configuration.
     """
 
     runs: Path
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def desk(self) -> Path:
@@ -54,11 +57,13 @@ class Trainer:
             values = {**values, "data": source(self.runs, values["data"])}
         settings = config.resolve(recipe, values)
         stem = f"{recipe}-{Path(str(settings['data'] or recipes.find(recipe).DATA)).stem}"
-        for _ in range(100):
-            chosen = self._free(name, stem)
-            settled = write(self.desk / f"{chosen}.toml", config.to_toml(settings, self.desk / f"{chosen}.toml"))
-            if self._launch(chosen, ["--config", str(settled), "--name", chosen, "--runs", str(self.runs)], fresh=True):
-                return chosen
+        with self.turn:
+            for _ in range(100):
+                chosen = self._free(name, stem)
+                settled = write(self.desk / f"{chosen}.toml", config.to_toml(settings, self.desk / f"{chosen}.toml"))
+                words = ["--config", str(settled), "--name", chosen, "--runs", str(self.runs)]
+                if self._launch(chosen, words, fresh=True):
+                    return chosen
         raise ReverieError("No name was free for this run; give one.")
 
     def resume(self, run: Run) -> None:
@@ -67,7 +72,9 @@ class Trainer:
         Raises:
             UsageError: it is under way.
         """
-        if self.alive(run.name) or not self._launch(run.name, ["--resume", str(run.folder)], fresh=False):
+        with self.turn:
+            begun = not self.alive(run.name) and self._launch(run.name, ["--resume", str(run.folder)], fresh=False)
+        if not begun:
             raise UsageError(f"{run.name} is being trained already.")
 
     def stop(self, name: str) -> None:
@@ -84,7 +91,7 @@ class Trainer:
 
     def alive(self, name: str) -> bool:
         """Whether a process trains this run, or is about to."""
-        for child in self.children.values():
+        for child in list(self.children.values()):  # others are started meanwhile
             child.poll()
         return held(self._log(name)) or held(self.runs / name)
 
