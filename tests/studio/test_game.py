@@ -61,6 +61,12 @@ def test_one_player_moves_and_the_other_does_not(player):
     assert {"critic/loss", "generator/loss", "critic/ranked"} <= game.logs.keys()
 
 
+def test_players_without_hidden_layers_play():
+    game = begun(generator=[], critic=[])
+    game.step({"player": "both", "steps": 2})
+    assert game.moves == {"critic": 2, "generator": 2}
+
+
 def test_ten_steps_are_ten_times_one():
     ten, ones = begun(), begun()
     ten.step({"player": "critic", "steps": 10})

@@ -147,7 +147,9 @@ def _small(given: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
     if strange := [name for name in given if name not in TAKEN]:
         raise UsageError(f"{', '.join(strange)}: a game takes {', '.join(TAKEN)}.")
     values = {name: arguments[name] for name in LARGEST}
-    sizes = {name: max(value) if isinstance(value, tuple | list) else value for name, value in values.items()}
+    sizes = {
+        name: max(value, default=0) if isinstance(value, tuple | list) else value for name, value in values.items()
+    }
     wrong = [f"{name} may be {most:g}; got {sizes[name]:g}." for name, most in LARGEST.items() if sizes[name] > most]
     wrong += [f"{name} may have {LAYERS} layers." for name in ("generator", "critic") if len(values[name]) > LAYERS]
     if wrong:
