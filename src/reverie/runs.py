@@ -302,7 +302,7 @@ def runs_folder(runs: str | Path | None = None) -> Path:
 def list_runs(runs: str | Path | None = None) -> list[Run]:
     """All runs of a folder, the oldest first."""
     found = [
-        Run(path.parent) for path in runs_folder(runs).glob("*/run.json") if (path.parent / "config.toml").is_file()
+        Run(path.parent) for path in runs_folder(runs).glob("[!.]*/run.json") if (path.parent / "config.toml").is_file()
     ]
     return sorted(found, key=lambda run: (run.folder / "config.toml").stat().st_mtime_ns)
 

@@ -1,12 +1,14 @@
 """The shelf: what is said of a run at every moment of its life, and the tail of its course."""
 
 import json
+import shutil
 
 import pytest
 from starlette.exceptions import HTTPException
 
 from reverie.errors import UsageError
 from reverie.files import sole, write_json
+from reverie.studio import shelf as module
 from reverie.studio.shelf import Shelf, plainly
 from reverie.studio.trainer import Trainer
 
@@ -45,6 +47,30 @@ def test_the_course_comes_in_whole_lines_and_from_where_one_stopped(shelf, runs)
         file.write('ss": 1}\nnonsense\n[1]\n')
     assert shelf.rows("vae", after["next"])["rows"] == [{"step": 4, "loss": 1}]
     assert shelf.rows("vae", 10**9)["rows"][0] == before["rows"][0]  # the file was begun anew
+
+
+def test_a_line_that_is_longer_than_an_answer_comes_whole_and_no_line_comes_twice(shelf, runs, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 20)
+    path = runs / "vae" / "metrics.jsonl"
+    wanted = [{"step": 1, "words": "x" * 100}, {"step": 2}, {"step": 3, "loss": 1.5}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in wanted) + '{"step": 4, "words": "' + "x" * 100)
+    found, answer = [], {"next": 0, "more": True}
+    for _ in range(10):
+        answer = shelf.rows("vae", answer["next"])
+        found += answer["rows"]
+        if not answer["more"]:
+            break
+    assert found == wanted
+    assert not answer["more"]
+
+
+def test_what_could_not_be_deleted_whole_is_no_run_and_keeps_no_name(shelf, runs, monkeypatch):
+    monkeypatch.setattr(module.shutil, "rmtree", lambda *_, **__: None)
+    for _ in range(2):
+        shelf.delete("vae", "vae")
+        assert "vae" not in [run["name"] for run in shelf.all()]
+        assert not [run["name"] for run in shelf.all() if run["name"].startswith(".")]
+        shutil.copytree(runs / "told", runs / "vae")
 
 
 def test_names_are_looked_up_and_never_joined(shelf, runs):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,9 +135,11 @@ class Shelf:
             file.seek(start if start <= size else 0)
             first = file.tell()
             text = file.read(CHUNK)
+            if len(text) == CHUNK and b"\n" not in text:
+                text += file.readline()  # a line that is longer comes whole too
         whole = text[: text.rfind(b"\n") + 1]
         rows = [row for line in whole.splitlines() if (row := _row(line)) is not None]
-        return {"next": first + len(whole), "rows": rows, "more": len(text) == CHUNK}
+        return {"next": first + len(whole), "rows": rows, "more": len(text) >= CHUNK and bool(whole)}
 
     def verdict(self, name: str) -> Verdict | None:
         """How a game of two networks goes.
@@ -179,7 +182,7 @@ class Shelf:
         folder = self.find(name).folder
         if folder.is_symlink():
             raise UsageError(f"{name} is a link to another folder; remove it by hand.")
-        gone = folder.with_name(f".deleted-{folder.name}")
+        gone = folder.with_name(f".deleted-{secrets.token_hex(4)}")
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
         self.trainer.forget(name)
