@@ -111,6 +111,11 @@ def test_trainings_that_are_started_at_once_keep_their_own_names_and_settings(tr
     assert kept == [wish["steps"] for wish in wishes]
 
 
+def test_a_run_is_not_named_as_the_folder_of_what_was_brought(trainer, data):
+    with pytest.raises(UsageError, match="uploads"):
+        trainer.start("vae-mlp", {**SETTINGS, "data": data, "steps": 1}, "uploads")
+
+
 def test_a_killed_training_is_seen_to_be_dead(trainer, data):
     name = trainer.start("vae-mlp", {**SETTINGS, "data": data, "steps": 1_000_000}, "mine")
     wait(under_way(trainer, name))

@@ -20,7 +20,7 @@ from reverie import config, recipes
 from reverie.errors import ReverieError, UsageError
 from reverie.files import held, write
 from reverie.runs import Run, free_name
-from reverie.studio.uploads import source
+from reverie.studio.uploads import FOLDER, source
 
 TAIL = 20_000  # bytes of a log that are shown
 
@@ -48,11 +48,14 @@ class Trainer:
         """Start a training; the name that its run will have.
 
         Raises:
-            UsageError: the recipe is none of the package's, or every value that does not fit, in one message.
+            UsageError: the recipe is none of the package's, or every value that does not fit, in one message, or the
+                name is that of the uploads.
             DataError: the data was not uploaded.
         """
         if recipe not in recipes.names():
             raise UsageError(f'There is no recipe "{recipe}" in this package.')
+        if name == FOLDER:
+            raise UsageError(f'A run may not be named "{FOLDER}": what you bring is kept there. Choose another name.')
         if "data" in values and isinstance(values["data"], str):
             values = {**values, "data": source(self.runs, values["data"])}
         settings = config.resolve(recipe, values)
