@@ -41,7 +41,8 @@ def listen(page, said):
 
 # The page's own first picture, sheet of pictures, or text has come, so that what is heard next is what a test did.
 SETTLED = """() => {
-  const [code, sheet, desk] = ["code-panel", "sample-sheet", "writing-desk"].map((name) => document.querySelector(name));
+  const names = ["code-panel", "sample-sheet", "writing-desk"];
+  const [code, sheet, desk] = names.map((name) => document.querySelector(name));
   return (!code || code.image) && (!sheet || sheet.shown) && !desk?.doing.busy;
 }"""
 
