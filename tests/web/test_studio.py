@@ -243,6 +243,39 @@ def test_the_form_is_that_of_the_recipe_that_was_chosen_last(enter):
     assert "recipe=vae-conv" in page.url
 
 
+def refuse(route, asked):
+    asked.append(route.request.post_data_json)
+    route.fulfill(status=400, json={"error": "Not now"})
+
+
+def test_a_second_click_and_a_form_that_is_not_there_yet_start_nothing(enter):
+    page = enter("/train?recipe=vae-mlp")
+    asked = []
+    page.route("**/api/train", lambda route: refuse(route, asked))
+    late(page, "/api/train")
+    late(page, "/api/recipes/vae-fashion")
+    page.get_by_role("combobox", name="Recipe", exact=True).select_option("vae-fashion")
+    start = page.get_by_role("button", name="Start training")
+    start.click()
+    page.get_by_text("not here yet").wait_for()
+    page.get_by_text("Fashion-MNIST variational").wait_for()
+    assert asked == []
+    page.get_by_role("combobox", name="Data", exact=True).select_option("Bring files …")
+    page.get_by_label("Name of the set").fill("no name!")
+    page.get_by_role("combobox", name="Data", exact=True).select_option("mnist-5k")
+    page.get_by_text("Machine and exactness").click()
+    threads = page.get_by_label("Threads")
+    threads.fill("-1")
+    page.get_by_text("Machine and exactness").click()
+    start.click()
+    assert threads.is_visible()  # so that the browser can say what is wrong with it
+    threads.fill("1")
+    start.dblclick()
+    page.get_by_text("Not now").wait_for()
+    assert [wish["recipe"] for wish in asked] == ["vae-fashion"]
+    enter.said.clear()
+
+
 def test_pictures_are_brought_and_chosen(enter, tmp_path):
     for i in range(12):
         (tmp_path / f"{i}.png").write_bytes(png(seed=i))

@@ -14,6 +14,13 @@ const USES = {
 };
 const TITLES = { training: "Training", model: "Model", machine: "Machine and exactness" };
 
+/** A short name for bytes, by FNV-1a; the hashes of browsers are only for pages that came from this machine or by HTTPS. */
+function fingerprint(bytes) {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash.toString(16).padStart(8, "0");
+}
+
 export class TrainPage extends HTMLElement {
   async begin() {
     document.title = "Train · Reverie";
@@ -29,6 +36,8 @@ export class TrainPage extends HTMLElement {
     this.groups = make("div", { className: "groups" });
     this.telling = telling();
     this.name = make("input", { type: "text", placeholder: "its own", maxLength: 100, autocomplete: "off" });
+    addEventListener("pageshow", () => { this.starting = false; }); // the page may come back as it was left
+    this.addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), { capture: true }); // so that it is seen
     this.append(make("div", { className: "title" }, make("div", {}, make("h1", {}, "Train a model"),
       make("p", { className: "lead" }, "Training goes on when you close this page."))),
       make("form", { onsubmit: (event) => { event.preventDefault(); this.start(); } },
@@ -123,9 +132,10 @@ export class TrainPage extends HTMLElement {
   }
 
   sourced() {
-    this.byPath.hidden = this.select.value !== " path";
-    this.byUpload.hidden = this.select.value !== " upload";
-    this.byPaste.hidden = this.select.value !== " paste";
+    for (const [value, block] of [[" path", this.byPath], [" upload", this.byUpload], [" paste", this.byPaste]]) {
+      block.hidden = this.select.value !== value;
+      for (const each of block.querySelectorAll("input, textarea, button")) each.disabled = block.hidden; // what is not seen stops no start
+    }
   }
 
   async upload(files) {
@@ -170,20 +180,26 @@ export class TrainPage extends HTMLElement {
 
   /** A text that was pasted is kept as a file among what was brought, so that the run can be repeated. */
   async keep() {
-    const text = this.pasted.value, bytes = new TextEncoder().encode(text), hash = await crypto.subtle.digest("SHA-256", bytes);
+    const text = this.pasted.value, bytes = new TextEncoder().encode(text);
     if (!text.trim()) throw new Error("Paste a text first, then start.");
-    const set = `pasted-${Array.from(new Uint8Array(hash, 0, 4), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+    const set = `pasted-${fingerprint(bytes)}-${bytes.length}`;
     if (!this.data.uploads.some(({ name }) => name === set)) await bring(`${path("api", "uploads", set)}?path=pasted.txt`, new Blob([bytes]));
     this.data = await ask("/api/data");
     this.offer(`uploads/${set}`);
   }
 
   async start() {
+    if (this.starting) return;
+    if (this.opening.busy || this.form.name !== this.recipe.value) {
+      return this.telling.say(`The form of ${this.recipe.value} is not here yet: look it over, then start.`, true);
+    }
+    this.starting = true; // till the page is left
     try {
       if (this.select.value === " paste") await this.keep();
       const { name } = await send("/api/train", { recipe: this.form.name, name: this.name.value.trim() || null, values: this.values() });
       location.href = path("runs", name);
     } catch (error) {
+      this.starting = false;
       this.telling.say(error.message, true);
     }
   }
