@@ -179,7 +179,17 @@ def test_stop_resume_compare_and_delete_by_the_buttons(digits, enter):
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/runs/long")
     page.locator("curve-chart").first.wait_for(timeout=MINUTES)
-    page.get_by_role("button", name="Stop and save").click()
+    page.get_by_text("Delete this run").click()
+    page.get_by_label("Type long to delete it").click()
+    page.keyboard.type("long", delay=500)  # slowly, while the page tells of every new step
+    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_text("stop it first").wait_for()
+    enter.said.clear()  # in which the browser tells of that refusal
+    x, y, _ = middle(page, ".title button")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.wait_for_timeout(1500)
+    page.mouse.up()
     page.locator(".badge.stopped").wait_for(timeout=MINUTES)
     page.get_by_role("button", name="Resume").click()
     page.locator(".badge.training").wait_for(timeout=MINUTES)
@@ -286,6 +296,15 @@ def test_pictures_are_brought_and_chosen(enter, tmp_path):
     page.get_by_role("button", name="Upload").click()
     page.get_by_text("12 of 12 files brought").wait_for()
     assert page.get_by_role("combobox", name="Data", exact=True).input_value() == "uploads/noise"
+
+
+def test_what_the_studio_did_not_answer_is_forgotten_when_it_answers(digits, enter):
+    page = enter(f"/runs/{digits}")
+    page.route(f"**/api/runs/{digits}", lambda route: route.abort())
+    page.get_by_text("The studio does not answer").wait_for()
+    page.unroute_all(behavior="wait")
+    page.get_by_text("The studio does not answer").wait_for(state="detached")
+    enter.said.clear()
 
 
 def test_without_the_token_there_is_one_message(browser, studio):

@@ -12,6 +12,17 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Let a place hold elements, unless they are what it was given last: what is pressed, typed or open there stays. Whether they are new. */
+export function fill(place, ...elements) {
+  const made = elements.map((each) => each.outerHTML).join("");
+  if (place.made === made) return false;
+  const open = [...place.querySelectorAll("details[open]")].map((each) => each.dataset.name);
+  place.made = made;
+  place.replaceChildren(...elements);
+  for (const each of place.querySelectorAll("details")) each.open ||= open.includes(each.dataset.name);
+  return true;
+}
+
 /** A button. */
 export function button(words, onclick, properties = {}) {
   return make("button", { type: "button", onclick, ...properties }, words);

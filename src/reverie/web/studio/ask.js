@@ -55,6 +55,21 @@ export async function listen(address, wish, hear, signal) {
   }
 }
 
+/** A look whose fault is said, till one goes well. */
+export function sure(look, telling) {
+  let fault = null;
+  return async () => {
+    try {
+      await look();
+      if (fault !== null && telling.textContent === fault) telling.say("");
+      fault = null;
+    } catch (error) {
+      fault = error.message;
+      telling.say(fault, true);
+    }
+  };
+}
+
 /** Ask again and again while the page is looked at; ``again`` says after how many milliseconds, or null for no more. */
 export function follow(again) {
   const step = async () => {

@@ -1,6 +1,6 @@
 // Games of two networks: one to be played by hand, and how that of a run goes.
 import { make, telling } from "../elements.js";
-import { ask, follow, path } from "./ask.js";
+import { ask, follow, path, sure } from "./ask.js";
 import { ServerBackEnd } from "./back_end.js";
 import { series } from "./curves.js";
 import { capital } from "./words.js";
@@ -41,8 +41,9 @@ export class GamePage extends HTMLElement {
     this.verdict, this.telling, make("div", { className: "split" }, make("div", {}, ...Object.values(this.curves)), this.film), this.fresh);
     await this.look();
     if (run.kind === "images") await this.samples();
+    const look = sure(() => this.look(), this.telling);
     follow(async () => {
-      await this.look().catch((error) => this.telling.say(error.message, true));
+      await look();
       return this.alive ? 1500 : 6000;
     });
   }

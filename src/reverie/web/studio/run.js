@@ -1,37 +1,47 @@
 // One run: how it goes, what it draws, what was measured, and what can be done with it.
-import { button, make, telling } from "../elements.js";
-import { ask, follow, path, send } from "./ask.js";
+import { button, fill, Latest, make, telling } from "../elements.js";
+import { ask, follow, path, send, sure } from "./ask.js";
 import { badge, duration, figure, picture } from "./words.js";
 import "./curves.js";
 import "./film.js";
+
+const PARTS = 7; // below the curves
 
 export class RunPage extends HTMLElement {
   async begin(name) {
     document.title = `${name} · Reverie`;
     Object.assign(this, { name, address: path("api", "runs", name), rows: new Map(), next: 0 });
-    this.head = make("div", { className: "title" });
+    this.looking = new Latest(() => this.news());
+    this.heading = make("div");
+    this.buttons = make("div", { className: "row" });
     this.progress = make("div", { className: "progress" });
     this.telling = telling();
     this.curves = make("loss-curves");
     this.film = make("film-strip");
     this.film.begin(name);
-    this.rest = make("div");
-    this.append(this.head, this.telling, this.progress, make("div", { className: "split" }, this.curves, this.film), this.rest);
+    this.rest = Array.from({ length: PARTS }, () => make("div"));
+    this.append(make("div", { className: "title" }, this.heading, this.buttons), this.telling, this.progress, make("div", { className: "split" }, this.curves, this.film), ...this.rest);
     await this.look();
     addEventListener("theme", () => this.draw());
+    const look = sure(() => this.look(), this.telling);
     follow(async () => {
-      await this.look().catch((error) => this.telling.say(error.message, true));
+      await look();
       return this.run.alive ? 1000 : 4000;
     });
   }
 
-  async look() {
+  /** One look at a time, so that an older answer never replaces a newer one. */
+  look() {
+    return this.looking.ask();
+  }
+
+  async news() {
     const run = await ask(this.address);
     if (run.folder) await this.read();
-    const news = JSON.stringify({ ...run, rows: this.rows.size });
+    const seen = JSON.stringify({ ...run, rows: this.rows.size });
     this.run = run;
-    if (news === this.news) return;
-    this.news = news;
+    if (seen === this.seen) return;
+    this.seen = seen;
     this.draw();
   }
 
@@ -50,17 +60,14 @@ export class RunPage extends HTMLElement {
     const { run } = this, rows = [...this.rows.values()].sort((a, b) => a.step - b.step);
     const facts = [run.recipe, run.data].filter(Boolean).join(" on ");
     const held = document.activeElement?.textContent;
-    this.head.replaceChildren(make("div", {}, make("h1", {}, run.name), make("p", { className: "lead" }, facts ? make("span", {}, facts) : "", badge(run.status))),
-      make("div", { className: "row" }, ...this.actions()));
-    [...this.head.querySelectorAll("button, a")].find((each) => each.textContent === held)?.focus();
+    fill(this.heading, make("h1", {}, run.name), make("p", { className: "lead" }, facts ? make("span", {}, facts) : "", badge(run.status)));
+    if (fill(this.buttons, ...this.actions())) {
+      [...this.buttons.children].find((each) => each.textContent === held)?.focus({ preventScroll: true });
+    }
     this.progress.replaceChildren(...this.pace(rows));
     this.curves.show(rows, run.steps);
     this.film.show(run.samples ?? []);
-    const shut = this.rest.querySelector(".delete") ? this.rest.querySelector(".delete input").value : "";
-    const open = [...this.rest.querySelectorAll("details")].filter((each) => each.open).map((each) => each.dataset.name);
-    this.rest.replaceChildren(...this.below());
-    for (const each of this.rest.querySelectorAll("details")) each.open = open.includes(each.dataset.name) || each.open;
-    if (shut) this.rest.querySelector(".delete input").value = shut;
+    this.below().forEach((found, i) => fill(this.rest[i], ...found));
   }
 
   actions() {
@@ -102,19 +109,20 @@ export class RunPage extends HTMLElement {
     return [...bar, make("dl", { className: "numbers" }, ...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))))];
   }
 
+  /** What stands below, in its parts, of which each is made anew only when it says something new. */
   below() {
-    const { run } = this, found = [];
-    if (run.reason && run.status !== "finished") found.push(make("p", { className: "telling bad" }, run.reason));
-    if (run.course) found.push(this.course(run.course));
-    if (run.figures?.length) found.push(this.figures());
-    if (run.pictures?.length) found.push(this.pictures());
-    if (run.settings) found.push(this.table("Settings", Object.entries(run.settings).map(([k, v]) => [k.replaceAll("_", " "), Array.isArray(v) ? v.join(" ") : String(v)])));
-    if (run.said?.length) {
-      const log = make("details", { "data-name": "log", open: run.status === "failed" }, make("summary", {}, "What it said"),
-        make("pre", { tabIndex: 0 }, run.said.join("\n")));
-      found.push(log);
-    }
-    return [...found, this.removal()];
+    const { run } = this, settings = Object.entries(run.settings ?? {});
+    const log = () => make("details", { "data-name": "log", open: run.status === "failed" }, make("summary", {}, "What it said"),
+      make("pre", { tabIndex: 0 }, run.said.join("\n")));
+    return [
+      run.reason && run.status !== "finished" ? [make("p", { className: "telling bad" }, run.reason)] : [],
+      run.course ? [this.course(run.course)] : [],
+      run.figures?.length ? [this.figures()] : [],
+      run.pictures?.length ? [this.pictures()] : [],
+      run.settings ? [this.table("Settings", settings.map(([k, v]) => [k.replaceAll("_", " "), Array.isArray(v) ? v.join(" ") : String(v)]))] : [],
+      run.said?.length ? [log()] : [],
+      [this.removal()],
+    ];
   }
 
   figures() {

@@ -37,7 +37,7 @@ export class RunList extends HTMLElement {
     this.list.replaceChildren(...this.runs.map((run) => this.card(run)));
     this.foot.hidden = this.runs.filter((run) => run.figure).length < 2;
     const again = [...this.list.children].find((card) => card.dataset.name === held);
-    again?.querySelector(kind === "INPUT" ? "input" : "a")?.focus();
+    again?.querySelector(kind === "INPUT" ? "input" : "a")?.focus({ preventScroll: true });
   }
 
   card(run) {
