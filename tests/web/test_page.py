@@ -360,6 +360,12 @@ def test_another_class_is_another_picture_of_the_same_code(opened):
     assert page.evaluate(CODE) == [0, 0]
 
 
+def test_the_class_that_is_chosen_elsewhere_is_the_one_that_is_marked(opened):
+    page = opened("told")
+    page.evaluate(f"() => {PLACE}.change({{ label: 1 }})")
+    assert page.locator("code-panel .choice input:checked").get_attribute("value") == "1"
+
+
 def test_a_model_without_codes_shows_a_sheet_from_seeds(opened):
     page = opened("game")
     sheet = "() => document.querySelector('sample-sheet').shown.map((c) => c.toDataURL()).join()"

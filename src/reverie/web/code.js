@@ -12,12 +12,14 @@ export class CodePanel extends HTMLElement {
     const [, height, width] = about.shape, side = 560;
     this.canvas = make("canvas", { className: "picture", width: side, height: Math.round((side * height) / width), role: "img" });
     const keep = () => save(this.canvas, about.name);
-    this.append(this.canvas, this.classes(), make("div", { className: "row" },
+    this.group = this.classes();
+    this.append(this.canvas, this.group, make("div", { className: "row" },
       button("Surprise me", () => this.surprise(), { className: "main" }),
       button("Reset", () => this.glide(Float32Array.from(about.mean))), button("Save PNG", keep)), this.sliders());
     this.decoding = new Latest((code, since) => this.decode(code, since));
     place.addEventListener("change", ({ detail }) => {
-      if (detail.has("onPlane")) this.gliding = null;
+      if (detail.has("code") && !detail.has("glide")) this.gliding = null; // whoever else changes the code has the last word
+      if (detail.has("label") && this.group) this.group.set(place.label);
       if (detail.has("code") || detail.has("label")) this.follow();
     });
     this.follow();
@@ -55,7 +57,7 @@ export class CodePanel extends HTMLElement {
     const step = () => {
       if (this.gliding !== mine) return;
       const t = Math.min(1, (performance.now() - start) / GLIDE);
-      this.place.change({ code: t < 1 ? lerp(from, code, t * t * (3 - 2 * t)) : code, since: 0 });
+      this.place.change({ code: t < 1 ? lerp(from, code, t * t * (3 - 2 * t)) : code, since: 0, glide: true });
       if (t < 1) requestAnimationFrame(step);
     };
     step();
@@ -86,7 +88,6 @@ export class CodePanel extends HTMLElement {
       oninput: (event) => {
         const code = Float32Array.from(place.code);
         code[d] = Number(input.value);
-        this.gliding = null;
         place.change({ code, since: event.timeStamp });
       },
     });

@@ -8,7 +8,7 @@ const SIDE = 280;
 export class DrawingPanel extends HTMLElement {
   /** ``landed`` hears the code of what was drawn, or null. */
   begin({ about, place, backEnd, landed, say, examples, exampleLabels }) {
-    Object.assign(this, { about, place, backEnd, landed, exampleLabels });
+    Object.assign(this, { about, place, backEnd, landed, exampleLabels, sheets: 0, walks: 0 });
     const [channels, height, width] = about.shape, high = Math.round((SIDE * height) / width);
     this.colour = make("input", { type: "color", value: "#ffffff" });
     this.sheet = make("drawing-sheet");
@@ -30,29 +30,37 @@ export class DrawingPanel extends HTMLElement {
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => { event.preventDefault(); this.read(event.dataTransfer.files[0]); });
     document.addEventListener("paste", (event) => this.read([...event.clipboardData.files][0]));
-    place.addEventListener("change", ({ detail }) => { if (detail.has("label") && this.inked) this.encoding.ask(); });
+    place.addEventListener("change", ({ detail }) => {
+      if (detail.has("code") && !detail.has("drawn")) this.walks += 1;
+      if (detail.has("label") && this.inked) this.encoding.ask();
+    });
     this.clear();
   }
 
   clear() {
     this.sheet.clear();
+    this.sheets += 1;
     this.inked = false;
     this.drawn.className = "empty";
     this.answer.getContext("2d").clearRect(0, 0, SIDE, SIDE);
     this.words.textContent = "\u00a0";
     this.landed(null);
+    this.dispatchEvent(new CustomEvent("cleared", { bubbles: true }));
   }
 
   async read(file) {
     if (!file) return;
+    const { sheets } = this;
     try {
       const picture = await createImageBitmap(file), { width, height } = this.canvas;
+      if (sheets !== this.sheets) return;
+      this.sheets += 1;
       const scale = Math.max(width / picture.width, height / picture.height);
       const [wide, high] = [picture.width * scale, picture.height * scale];
       this.canvas.getContext("2d").drawImage(picture, (width - wide) / 2, (height - high) / 2, wide, high);
       this.changed();
     } catch {
-      this.words.textContent = "That file is no picture that this browser reads.";
+      if (sheets === this.sheets) this.words.textContent = "That file is no picture that this browser reads.";
     }
   }
 
@@ -79,16 +87,22 @@ export class DrawingPanel extends HTMLElement {
     this.encoding.ask();
   }
 
-  /** Encode what is drawn, go where it lands, and show what it becomes; of a test image, its own pixels. */
+  /**
+   * Encode what is drawn, go where it lands, and show what it becomes; of a test image, its own pixels. What comes late
+   * is dropped when the sheet is another one by then, and moves nobody who has gone elsewhere.
+   */
   async reconstruct() {
-    const { about, place, backEnd } = this, image = this.exact ?? values(this.canvas, about.shape);
+    if (!this.inked) return;
+    const { about, place, backEnd, sheets, walks } = this, image = this.exact ?? values(this.canvas, about.shape);
     const code = Float32Array.from(await backEnd.encode(image, place.labels(1)));
+    if (sheets !== this.sheets) return;
     const restored = await backEnd.decode(code, place.labels(1));
+    if (sheets !== this.sheets) return;
     show(this.answer, restored, about.shape);
     const error = image.reduce((sum, value, i) => sum + (value - restored[i]) ** 2, 0) / image.length;
     this.words.textContent = `Squared error ${error.toFixed(4)} per pixel.`;
     this.landed(code);
-    place.change({ code, since: 0 });
+    if (walks === this.walks) place.change({ code, since: 0, drawn: true });
     this.dispatchEvent(new CustomEvent("reconstruction", { bubbles: true, detail: { error, image } }));
   }
 }

@@ -40,6 +40,11 @@ export class ExplorePage extends HTMLElement {
     const words = make("p", { className: "note score", role: "status" }, "\u00a0");
     explorer.querySelector("drawing-panel .twins").after(words);
     let waiting, newest;
+    explorer.addEventListener("cleared", () => {
+      clearTimeout(waiting);
+      newest = null;
+      words.textContent = "\u00a0";
+    });
     explorer.addEventListener("reconstruction", ({ detail }) => {
       clearTimeout(waiting);
       newest = detail.image;
