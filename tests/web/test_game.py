@@ -58,6 +58,27 @@ def test_a_game_plays_until_it_is_paused(enter):
     assert page.evaluate("() => document.querySelector('game-plane').frame.moves.generator") == stood
 
 
+COUNT = """async () => {
+  const game = document.querySelector("toy-game");
+  let now = 0, most = 0;
+  game.step = async () => {
+    most = Math.max(most, (now += 1));
+    await new Promise((next) => setTimeout(next, 100));
+    now -= 1;
+  };
+  for (let press = 0; press < 5; press++) game.play.click();
+  await new Promise((next) => setTimeout(next, 400)); // till the steps of those that were paused have ended
+  most = now;
+  await new Promise((next) => setTimeout(next, 400));
+  return [game.play.textContent, most];
+}"""
+
+
+def test_however_often_it_is_pressed_one_game_plays(enter):
+    page = enter("/game")
+    assert page.evaluate(COUNT) == ["Pause", 1]
+
+
 def test_another_law_or_rule_begins_a_new_game(enter):
     page = enter("/game")
     press(page, "Both: 1 step")

@@ -13,7 +13,7 @@ const PLAYERS = { critic: "Critic", generator: "Generator", both: "Both" };
 export class ToyGame extends HTMLElement {
   async begin() {
     const [form, { named }] = await Promise.all([ask("/api/recipes/gan-toy"), ask("/api/data")]);
-    Object.assign(this, { form, game: null, playing: false, lines: [[], []], law: "ring" });
+    Object.assign(this, { form, game: null, playing: null, lines: [[], []], law: "ring" });
     this.plane = make("game-plane");
     this.plane.begin();
     this.pad = make("law-pad", { hidden: true });
@@ -120,17 +120,17 @@ export class ToyGame extends HTMLElement {
 
   async toggle() {
     if (this.playing) return this.pause();
-    this.playing = true;
+    const mine = (this.playing = {}); // of several presses only the last one plays
     this.play.textContent = "Pause";
-    while (this.playing && this.isConnected) {
+    while (this.playing === mine && this.isConnected) {
       await this.step("both", Number(this.pace.value));
       await new Promise((next) => requestAnimationFrame(next));
     }
-    return this.pause();
+    if (this.playing === mine) this.pause();
   }
 
   pause() {
-    this.playing = false;
+    this.playing = null;
     this.play.textContent = "Play";
   }
 }
