@@ -143,6 +143,36 @@ def test_an_answer_that_comes_late_does_not_replace_the_attribute_that_was_asked
     assert page.evaluate(DIRECTION) == way
 
 
+def test_a_sheet_that_was_cleared_stays_empty_and_who_walked_on_is_not_called_back(digits, enter):
+    page = enter(f"/explore/{digits}")
+    late(page, "/encoder")
+    x, y, _ = middle(page, "drawing-panel canvas.paper")
+    page.mouse.click(x, y)
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_timeout(1500)
+    assert page.evaluate("() => document.querySelector('latent-map').landed") is None
+    assert page.locator("drawing-panel .note[aria-live]").text_content().strip() == ""
+    page.evaluate(HEAR, "score")
+    page.mouse.click(x, y)
+    page.locator("latent-map canvas").focus()
+    page.keyboard.press("ArrowRight")
+    there = page.evaluate(CODE)
+    page.evaluate("() => window.heard")
+    assert page.evaluate(CODE) == there
+    assert page.locator(".score").text_content().strip()
+    page.get_by_role("button", name="Clear").click()
+    assert page.locator(".score").text_content().strip() == ""
+
+
+def test_a_glide_ends_where_a_person_goes_elsewhere(digits, enter):
+    page = enter(f"/explore/{digits}")
+    change = "document.querySelector('latent-explorer').place.change({ code: Float32Array.of(0.5, 0.25), since: 0 })"
+    surprise = "document.querySelector('code-panel').surprise()"
+    page.evaluate(f"() => new Promise((done) => {{ {surprise}; setTimeout(() => {{ {change}; done(); }}, 100); }})")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(CODE) == [0.5, 0.25]
+
+
 def test_places_that_are_marked_are_a_group(digits, enter):
     page = enter(f"/explore/{digits}#z=1,1")
     page.get_by_role("button", name="This place has it").click()
@@ -305,6 +335,24 @@ def test_what_the_studio_did_not_answer_is_forgotten_when_it_answers(digits, ent
     page.unroute_all(behavior="wait")
     page.get_by_text("The studio does not answer").wait_for(state="detached")
     enter.said.clear()
+
+
+NUMBERS = """async (values) => {
+  const { figure } = await import("/web/studio/words.js");
+  return values.map(figure);
+}"""
+
+
+def test_small_numbers_keep_the_digits_that_matter(enter):
+    found = enter().evaluate(NUMBERS, [0, 0.00002, -0.0123456, 0.5, 1.23456, 1234.5, 1e-9])
+    assert found == ["0", "0.00002", "\u22120.01235", "0.5", "1.235", "1,235", "1.00e\u22129"]
+
+
+def test_an_address_that_is_no_text_is_one_message(enter, studio):
+    page = enter()
+    page.goto(studio.split("/#")[0] + "/runs/%E0%A4%A")
+    ready(page)
+    assert page.locator("main").text_content().strip()
 
 
 def test_without_the_token_there_is_one_message(browser, studio):

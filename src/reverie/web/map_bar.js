@@ -35,7 +35,7 @@ export class MapBar extends HTMLElement {
       number("x", 0, "From left"), number("x", 1, "to right"), number("y", 0, "From bottom"),
       number("y", 1, "to top"), labelled("Pictures a side", this.fields.points)));
     const all = button("Usual view", () => place.change(place.bounds(place.spacing)));
-    const keep = button("Save map", () => save(map.sheet.canvas, `${this.about.name}-map`));
+    const keep = button("Save map", () => { if (map.sheet) save(map.sheet.canvas, `${this.about.name}-map`); });
     return make("div", { className: "bar" }, make("div", { className: "row" }, shows, by, ...axes, all, keep), more);
   }
 

@@ -3,7 +3,7 @@ import { button, choice, labelled, Latest, make } from "./elements.js";
 import { bare, save, show } from "./pixels.js";
 import { chance, normal, shown, slerp } from "./mathematics.js";
 
-const COUNT = 36;
+const COUNT = 36, LAST = 999999; // pictures, and the last seed
 
 export class SampleSheet extends HTMLElement {
   begin(about, backEnd) {
@@ -19,7 +19,7 @@ export class SampleSheet extends HTMLElement {
           this.renew();
         } }), output);
     };
-    this.number = make("input", { type: "number", min: 0, max: 999999, value: this.seed, onchange: () => this.sow(Number(this.number.value)) });
+    this.number = make("input", { type: "number", min: 0, max: LAST, value: this.seed, onchange: () => this.sow(Number(this.number.value)) });
     const classes = [[-1, "All"], ...about.classes.map((name, i) => [i, name])];
     this.append(this.pictures, make("div", { className: "row" }, labelled("Seed", this.number),
       button("Another seed", () => this.sow(this.seed + 1), { className: "main" }), range("Walk to the next seed", "walk", 1),
@@ -35,7 +35,7 @@ export class SampleSheet extends HTMLElement {
   }
 
   sow(seed) {
-    Object.assign(this, { seed: Math.max(0, Math.round(seed) || 0), walk: 0 });
+    Object.assign(this, { seed: Math.min(LAST, Math.max(0, Math.round(seed) || 0)), walk: 0 });
     this.number.value = this.seed;
     this.renew();
   }
@@ -78,6 +78,7 @@ export class SampleSheet extends HTMLElement {
   }
 
   keep() {
+    if (!this.shown) return; // nothing is drawn yet
     const [{ width, height }] = this.shown, whole = bare(6 * width, 6 * height);
     this.shown.forEach((one, i) => whole.getContext("2d").drawImage(one, (i % 6) * width, Math.floor(i / 6) * height));
     save(whole, `${this.about.name}-samples`);
@@ -94,7 +95,7 @@ export class SampleSheet extends HTMLElement {
       const value = Number(words.get(name));
       if (words.has(name) && value >= low && value <= high) this[name] = value;
     };
-    number("seed", 0, 999999);
+    number("seed", 0, LAST);
     number("walk", 0, 1);
     number("truncation", 0, 1.5);
     if (words.has("class")) number("class", -1, this.about.classes.length - 1);

@@ -44,14 +44,14 @@ function above(kind) {
 }
 
 async function start() {
-  const [, kind, name] = location.pathname.split("/").map(decodeURIComponent), main = document.querySelector("main");
+  const [, kind, name] = location.pathname.split("/"), main = document.querySelector("main");
   document.body.prepend(make("a", { className: "skip", href: "#main" }, "To the page"), above(kind));
   Object.assign(main, { id: "main", tabIndex: -1 });
   const waiting = main.querySelector(".waiting");
   try {
     await enter();
     const page = make(`${kind || "start"}-page`);
-    await page.begin(name);
+    await page.begin(name && decodeURIComponent(name));
     waiting.replaceWith(page);
     document.documentElement.dataset.ready = String(Math.round(performance.now()));
   } catch (error) {

@@ -29,8 +29,10 @@ export function duration(seconds) {
 export function figure(value) {
   if (!Number.isFinite(value)) return "not finite";
   const size = Math.abs(value);
-  const digits = size >= 1000 || Number.isInteger(value) ? 0 : size >= 1 ? Math.max(0, 3 - Math.floor(Math.log10(size))) : 4;
-  return value.toLocaleString("en", { maximumFractionDigits: digits }).replace("-", "\u2212");
+  if (size > 0 && size < 1e-6) return value.toExponential(2).replaceAll("-", "\u2212");
+  const digits = size >= 1000 || Number.isInteger(value) ? 0 : Math.max(0, 3 - Math.floor(Math.log10(size)));
+  const how = size < 1 ? { maximumSignificantDigits: 4 } : { maximumFractionDigits: digits };
+  return value.toLocaleString("en", how).replace("-", "\u2212");
 }
 
 /** Whether the page is dark now. */
