@@ -122,6 +122,14 @@ TABLE = {
     "metadata that is no JSON": (GOOD | {"metadata.jsonl": b"{"}, "cannot be read as jsonl"),
     "a lying npy": ({"one": ("a.npy", npy("(1000000000000,)"))}, "cut short or broken: its header claims"),
     "a negative npy": ({"one": ("a.npy", npy("(-1, 5, 5)"))}, "its shape is"),
+    "an empty axis beside an absurd one": ({"one": ("a.npy", npy(f"(0, {10**30})"))}, r"shape is \(0, 10{30}\)"),
+    "an npy of 65 axes": ({"one": ("a.npy", npy(str((1,) * 65), bytes(8)))}, "of 65 axes"),
+    "truth values as axes": ({"one": ("a.npy", npy("(True, 28, 28)", bytes(8 * 784)))}, r"shape is \(True, 28, 28\)"),
+    "empty records in npy": (
+        {"one": ("a.npy", npy("(3, 4, 4)", dtype="|V0"))},
+        "empty words|Python objects or records",
+    ),
+    "empty words in npy": ({"one": ("a.npy", npy("(3, 4, 4)", dtype="|S0"))}, "empty words"),
     "an npy that is none": ({"one": ("a.npy", b"hello")}, "its header is broken"),
     "an npy of code": ({"one": ("a.npy", npy("__import__('os').getpid()"))}, "its header is broken"),
     "objects in npy": ({"one": ("a.npy", saved(np.array([{}, 1], object)))}, "holds Python objects"),
@@ -180,6 +188,7 @@ TABLE = {
     ),
     "an idx that is too long": ({"one": ("a.idx", idx(3, 4, 4, data=bytes(49)))}, "claims 48 bytes"),
     "a lying idx": ({"one": ("a.idx", idx(2**31, 2**31, 2**31))}, "cut short or broken"),
+    "an idx of nothing": ({"one": ("a.idx", idx(0, 2**32 - 1, 2**32 - 1))}, r"shape is \(0, 4294967295, 4294967295\)"),
     "an idx of labels": ({"one": ("a.idx", idx(5, data=bytes(5)))}, "as labels are; give the file of images"),
     "an idx that is none": ({"one": ("a.idx", b"hello")}, "magic number"),
     "a truncated gzip": (

@@ -24,6 +24,7 @@ from reverie.errors import DataError
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _CIFAR_RECORD = 1 + 3 * 32 * 32  # a label, then the three channels
+_AXES, _ADDRESSABLE = 32, 2**63  # what NumPy takes: so many axes (64 in later releases), fewer bytes than that
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IDX_NAME = re.compile(r"(train|t10k|test|valid)[-_](images|labels)[-_.]idx\d[-_]ubyte(\.gz)?$")
 _IDX_PARTS = {"train": "train", "t10k": "test", "test": "test", "valid": "validation"}
@@ -38,8 +39,12 @@ def parse_npy(data: bytes, what: str) -> NDArray[Any]:
     shape, fortran, dtype, start = _npy_header(data, what)
     if dtype.hasobject or dtype.fields is not None:
         raise DataError(f"{what} holds Python objects or records, not plain numbers; save it as a plain array.")
+    if not dtype.itemsize:
+        raise DataError(f"{what} holds empty words, not numbers; save it as a plain array of numbers.")
+    if all(type(n) is int and n > 0 for n in shape):
+        _check_length(math.prod(shape) * dtype.itemsize, len(data) - start, what, exact=False)
+    _check_shape(shape, dtype.itemsize, what)
     count = math.prod(shape)
-    _check_length(count * dtype.itemsize, len(data) - start, what, exact=False)
     flat = np.frombuffer(data, dtype, count=count, offset=start) if count else np.empty(0, dtype)
     return flat.reshape(shape, order="F" if fortran else "C")
 
@@ -54,9 +59,14 @@ def _npy_header(data: bytes, what: str) -> tuple[tuple[int, ...], bool, np.dtype
             shape, fortran, dtype = read(stream)
     except Exception as error:  # the header is a Python literal, and broken ones fail in many ways
         raise DataError(f"{what} is no .npy file that can be read (its header is broken).") from error
-    if any(n < 0 for n in shape):
-        raise DataError(f"{what} is no .npy file that can be read (its shape is {shape}).")
     return shape, fortran, dtype, stream.tell()
+
+
+def _check_shape(shape: Sequence[Any], itemsize: int, what: str) -> None:
+    """Refuse what is no shape; beside an axis of length 0 the others claim no bytes, and NumPy refuses long ones."""
+    whole = all(type(n) is int and n >= 0 for n in shape)
+    if not whole or len(shape) > _AXES or math.prod(n or 1 for n in shape) * max(1, itemsize) >= _ADDRESSABLE:
+        raise DataError(f"{what} cannot be read: of {len(shape)} axes, its shape is {str(shape)[:80]}.")
 
 
 def _check_length(claimed: int, there: int, what: str, *, exact: bool) -> None:
@@ -78,9 +88,10 @@ def parse_idx(data: bytes, what: str) -> NDArray[Any]:
         raise DataError(f"{what} is no idx file: it does not begin with idx's magic number.")
     dtype, start = np.dtype(_IDX_TYPES[data[2]]), 4 + 4 * data[3]
     shape = struct.unpack(f">{data[3]}I", data[4:start])
-    _check_length(math.prod(shape) * dtype.itemsize, len(data) - start, what, exact=True)
     if len(shape) > 4:
         raise DataError(f"{what} has {len(shape)} axes; an idx file of images has 3 or 4.")
+    _check_length(math.prod(shape) * dtype.itemsize, len(data) - start, what, exact=True)
+    _check_shape(shape, dtype.itemsize, what)
     return np.frombuffer(data, dtype, offset=start).reshape(shape)
 
 
