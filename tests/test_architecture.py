@@ -292,7 +292,6 @@ COVERED = {
     "actions": "test_cli.py",
     "commands": "test_cli.py",
     "errors": "test_mistakes.py",
-    "files": "test_recovery.py",
     "flags": "test_cli.py",
     "text_commands": "test_text_actions.py",
     "finish": "test_cli.py",

@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -101,3 +102,35 @@ def test_of_two_trainings_with_one_name_the_second_is_refused(overtaken, tmp_pat
     with pytest.raises(UsageError, match='There is a run "a" in'):
         training.create(prepared, "a", tmp_path)
     assert not list(overtaken[0].iterdir())
+
+
+SOURCES = {
+    "a folder": ("vae-mlp", "images", True),
+    "a class of a file": ("vae-mlp", "a.npz/one", True),
+    "a name, though there is such a file": ("vae-mlp", "shapes", False),
+    "a class of a name": ("vae-mlp", "shapes/square", False),
+    "a text": ("text-char", "./a.txt", True),
+    "points": ("gan-toy", "ring", False),
+    "a file named as points are": ("vae-mlp", "ring", True),
+}
+
+
+@pytest.mark.parametrize(("recipe", "source", "changes"), SOURCES.values(), ids=SOURCES)
+def test_a_path_is_written_down_whole(recipe, source, changes, tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    for name in ("a.npz", "a.txt", "ring", "shapes"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert kinds.lasting(recipe, source) == (str(tmp_path / source) if changes else source)
+
+
+def test_a_run_on_a_relative_path_goes_on_from_another_folder(tmp_path, monkeypatch):
+    pixels = torch.randint(0, 256, (40, 8, 8), dtype=torch.uint8).numpy()
+    np.save(tmp_path / "a.npy", pixels)
+    monkeypatch.chdir(tmp_path)
+    prepared = training.prepare(config.resolve("vae-mlp", {**SMALL, "data": "a.npy", "size": None}))
+    folder = training.create(prepared, "a", tmp_path / "runs")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert Run(folder).config["data"] == str(tmp_path / "a.npy")
+    assert Run(folder).data.fingerprint() == prepared.data.fingerprint()

@@ -1,14 +1,16 @@
 """The kinds of data that a recipe may take, images, text or points: the only place where they are told apart."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from reverie import config, recipes
 from reverie.data import ImageData, ImageSpec, load
+from reverie.data.catalog import CATALOG
 from reverie.data.corpus import TextData, TextSpec, load_text, pasted
-from reverie.data.points import PointData, PointSpec, load_points
+from reverie.data.points import LAWS, PointData, PointSpec, load_points
 from reverie.errors import UsageError
 from reverie.metrics.samples import some
 
@@ -56,6 +58,16 @@ def read(settings: Mapping[str, Any], source: str | None) -> Data:
     if settings["data"]:
         raise UsageError("--data and --text are both a text; give one of them.")
     return pasted(settings["text"])
+
+
+def lasting(recipe: str, source: str) -> str:
+    """A source as it is found again from any folder: a path as a whole one, a name as it is."""
+    names: Collection[str] = LAWS if kind_of(recipe) == "points" else CATALOG
+    path = Path(source).expanduser()
+    if source in names or source.rpartition("/")[0] in names:
+        return source
+    # What is no file itself may be a class of one: faces.npz/smiling.
+    return os.path.abspath(path) if path.exists() or path.parent.is_file() else source
 
 
 def _at_most(data: ImageData, items: int | None) -> ImageData:

@@ -30,7 +30,7 @@ from reverie.errors import DataError, Diverged, ReverieError, UsageError
 from reverie.files import held, refusal, sole, write, write_json
 from reverie.finish import finish, on_look, on_measured
 from reverie.initial import grown, take_over, taken
-from reverie.kinds import Data, Spec, read
+from reverie.kinds import Data, Spec, lasting, read
 from reverie.runs import Run, free_name, open_run, runs_folder
 
 ATTEMPTS = 5  # times that ranks are started when one is lost
@@ -136,6 +136,7 @@ def prepare(config: dict[str, Any], spec: Spec | None = None) -> Prepared:
     fast = plan.bf16 and machine.has_fast_bf16(device)
     bf16 = config["precision"] == "bf16" or (config["precision"] == "auto" and fast)
     asked = config["data"] or (data.name if config["text"] is None else None)
+    asked = asked and lasting(config["recipe"], asked)
     config |= {"data": asked, "device": device.type, "threads": threads}
     config |= {"precision": "bf16" if bf16 else "fp32"}
     return Prepared(config, data, plan)
