@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 import reverie
 from reverie import config, kinds, training
 from reverie.actions import Result
-from reverie.errors import UsageError
+from reverie.errors import ReverieError, UsageError
 from reverie.files import read_lines
 from reverie.runs import Run, free_name
 
@@ -134,3 +134,12 @@ def test_a_run_on_a_relative_path_goes_on_from_another_folder(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path / "other")
     assert Run(folder).config["data"] == str(tmp_path / "a.npy")
     assert Run(folder).data.fingerprint() == prepared.data.fingerprint()
+
+
+def test_an_argument_that_was_edited_is_one_message(tmp_path):
+    run = reverie.train("vae-mlp", name="a", runs=tmp_path, **{**SMALL, "steps": 2})
+    path = run.folder / "config.toml"
+    path.write_text(path.read_text().replace("hidden = 4", "hidden = 5").replace("steps = 2", "steps = 3"))
+    for act in (lambda: Run(run.folder).model, lambda: reverie.resume(run.folder)):
+        with pytest.raises(ReverieError, match="are not those of the recipe.*Put config.toml"):
+            act()

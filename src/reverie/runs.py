@@ -21,7 +21,7 @@ from reverie.data import ImageData
 from reverie.data.corpus import TextData, TextSpec
 from reverie.data.points import PointData
 from reverie.data.views import View
-from reverie.engine.checkpoint import newest
+from reverie.engine.checkpoint import load_weights, newest
 from reverie.engine.machine import keep_freed_memory
 from reverie.engine.plan import Plan
 from reverie.errors import Interrupted, ReverieError, UsageError, suggest
@@ -117,7 +117,7 @@ class Run:
         model = self.plan.model
         if not isinstance(model, nn.Module):
             raise TypeError(f"a plan's model must be an nn.Module; got {type(model).__name__}")
-        model.load_state_dict(self._weights())
+        load_weights(model, self._weights(), str(self.folder))
         keep_freed_memory()
         return model.eval().requires_grad_(False)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from reverie.errors import ReverieError
 from reverie.files import discard, refusal, sync_folder, write
@@ -93,6 +93,32 @@ def read(place: Path) -> Checkpoint:
         return Checkpoint(int(state["step"]), tensors, state)
     except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
         raise ReverieError(f"{place} is not a whole checkpoint: {error}") from error
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Give a model its weights.
+
+    Args:
+        model: as its configuration builds it.
+        weights: by name.
+        where: they lie, in words.
+
+    Raises:
+        ReverieError: they are of another model.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:  # torch's words: names and shapes that differ
+        raise not_of(where, error) from error
+
+
+def not_of(where: str, error: Exception) -> ReverieError:
+    """The word on weights that are of another model."""
+    words = " ".join(str(error).split())[:200]
+    return ReverieError(
+        f"The weights of {where} are not those of the recipe as its configuration says it now: {words}. "
+        "Put config.toml and the recipe back as they were, or train anew."
+    )
 
 
 def places(folder: Path) -> list[Path]:

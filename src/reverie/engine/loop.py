@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reverie.engine.checkpoint import Checkpoint, newest, place_of, read, rotate, store
+from reverie.engine.checkpoint import Checkpoint, load_weights, newest, not_of, place_of, read, rotate, store
 from reverie.engine.noise import StepNoise
 from reverie.engine.stop import Stop
 from reverie.engine.turn import Job, Learner, Turn, alike, round_of
@@ -88,11 +88,19 @@ def snapshot(training: Training) -> Checkpoint:
 
 
 def restore(training: Training, checkpoint: Checkpoint) -> None:
-    """Go back, or on, to a checkpoint."""
-    training.job.model.load_state_dict(checkpoint.tensors["model"])
+    """Go back, or on, to a checkpoint.
+
+    Raises:
+        ReverieError: it is of another model.
+    """
+    where = f"the checkpoint of step {checkpoint.step:,}"
+    load_weights(training.job.model, checkpoint.tensors["model"], where)
     if training.average is not None:
-        training.average.load_state_dict(checkpoint.tensors["ema"])
-    _restore_optimizers(training.learners, checkpoint.tensors["optimizer"])
+        load_weights(training.average, checkpoint.tensors.get("ema", checkpoint.tensors["model"]), where)
+    try:
+        _restore_optimizers(training.learners, checkpoint.tensors["optimizer"])
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise not_of(where, error) from error
     training.carried = _unflatten(checkpoint.tensors.get("carried", {}), training.job.device)
     training.state = State(**checkpoint.state)
 
