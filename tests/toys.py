@@ -81,6 +81,27 @@ class ToyRecurrent(nn.Module):
         return Loss(error, {}, state[0].detach())
 
 
+class ToyNormed(nn.Module):
+    """Predicts pixels from pixels, with running means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(16)
+        self.head = nn.Linear(16, 16)
+
+    @property
+    def players(self) -> Mapping[str, nn.Module]:
+        return {"normed": self}
+
+    @property
+    def turns(self) -> Mapping[str, int]:
+        return {"normed": 1}
+
+    def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
+        x = batch.x.flatten(1)
+        return Loss((self.head(self.norm(x)) - x).square().sum(1), {})
+
+
 def pictures(n: int = 64, seed: int = 0) -> Split:
     source = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (n, *SHAPE), generator=source, dtype=torch.uint8)
@@ -88,7 +109,7 @@ def pictures(n: int = 64, seed: int = 0) -> Split:
 
 
 SPEC = ImageSpec("toys", SHAPE, ("a", "b", "c"))
-MODELS = {"vae": tiny_vae, "game": ToyGame, "recurrent": ToyRecurrent}
+MODELS = {"vae": tiny_vae, "game": ToyGame, "recurrent": ToyRecurrent, "normed": ToyNormed}
 
 
 def plan_of(kind: str, **changes) -> Plan:

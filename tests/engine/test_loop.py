@@ -168,6 +168,23 @@ def test_an_update_that_is_not_finite_is_skipped(tmp_path):
     assert training.state.rollbacks == 0
 
 
+def test_a_batch_that_is_skipped_leaves_running_means_as_they_were(tmp_path):
+    training = training_of("normed", tmp_path, steps=6, ema=0.5)
+    usual, seen = training.job.model.loss, []
+
+    def loss(player, batch, noise):
+        seen.append(weights(training.job.model.norm))
+        return usual(player, batch._replace(x=batch.x * float("inf")) if len(seen) == 4 else batch, noise)
+
+    training.job.model.loss = loss
+    assert fit(training, Stop(), Report()) == "finished"
+    assert training.state.rollbacks == 0
+    assert same(seen[4], seen[3])
+    assert not same(seen[4], seen[5])
+    for model in (training.job.model, training.result):
+        assert all(tensor.isfinite().all() for tensor in weights(model).values())
+
+
 def test_several_in_a_row_go_back_and_halve_the_rate(tmp_path):
     training = training_of("vae", tmp_path)
     poison(training, set(range(5, 5 + SKIPS)))

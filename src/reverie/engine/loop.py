@@ -238,12 +238,21 @@ def _round(training: Training) -> tuple[dict[str, Tensor], bool]:
     if job.plan.betas:
         for learner in training.learners.values():
             learner.decay(job.plan.betas(progress))
+    before = {name: buffer.clone() for name, buffer in job.model.named_buffers()}  # a loss alone changes running means
     logs, updated = round_of(job, training.learners, state.step, factor, training.carried)
+    if not updated:
+        _put_back(job.model, before)
     state.step += 1
     state.skipped = 0 if updated else state.skipped + 1
     if updated and training.average is not None:
         _follow(training.average, job.model, _decay(job.plan.ema, state.step))
     return logs, updated
+
+
+def _put_back(model: nn.Module, before: Mapping[str, Tensor]) -> None:
+    for name, buffer in model.named_buffers():
+        if name in before:
+            buffer.copy_(before[name])
 
 
 def _decay(ema: float | Callable[[int], float], step: int) -> float:
