@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from reverie.data import inspect, limits, load
+from reverie.data import inspect, limits, load, read_text
 from reverie.data.arrays import parse_idx, parse_npy
 from reverie.data.limits import gunzip
 from reverie.data.pictures import decode, strict_pillow
@@ -257,6 +257,26 @@ def test_links_out_of_the_folder_are_refused(tmp_path, kind, words):
     (folder / "link.png").symlink_to(target)
     with pytest.raises(DataError, match=f"link.png: a link.*{words}|link.png: {words}"):
         load(folder)
+
+
+@pytest.mark.parametrize("read", [load, read_text, inspect])
+def test_a_path_that_is_no_path_or_cannot_be_looked_at_is_refused(read, tmp_path, monkeypatch):
+    with pytest.raises(DataError, match='xxx..." is too long for a path; a text itself is given with --text'):
+        read("x" * 5000)
+    folder = placed(tmp_path, GOOD)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.stat", refuse)
+        with pytest.raises(DataError, match="folder cannot be read: Permission denied"):
+            read(str(folder))
+    with monkeypatch.context() as patch:
+        patch.setattr("os.scandir", refuse)
+        patch.setattr("os.listdir", refuse)
+        with pytest.raises(DataError, match="cannot be read: Permission denied"):
+            read(str(folder))
 
 
 @pytest.mark.parametrize("layout", ["folders", "arrays"])

@@ -15,6 +15,7 @@ from reverie.data.pictures import Size
 from reverie.data.shapes import read_shapes
 from reverie.data.stack import Stack
 from reverie.data.stacked import stacked
+from reverie.data.trees import there
 from reverie.errors import DataError, suggest
 
 
@@ -45,9 +46,10 @@ def open_source(source: str | Path, size: Size | None = None) -> Source:
     if isinstance(source, str) and head in CATALOG:
         return _one_category(CATALOG[head], name, size)
     path = Path(source).expanduser()
-    if "\0" not in str(path) and not path.exists() and path.parent.is_file():
+    found = there(path)
+    if not found and there(path.parent) and path.parent.is_file():
         return _one_class(Source(_name(path.parent), head, _read(path.parent)), name)
-    if "\0" in str(path) or not path.exists():
+    if not found:
         raise DataError(_absent(str(source)))
     return Source(_name(path), encodable(str(source)), _read(path))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from reverie.data.catalog import CATALOG, Entry, located
 from reverie.data.limits import TEXT_LIMIT, gunzip, printable
 from reverie.data.pictures import SUFFIXES
-from reverie.data.trees import hidden, natural, read_file
+from reverie.data.trees import hidden, listed, natural, read_file, there
 from reverie.data.utf8 import Utf8, blocks
 from reverie.errors import DataError, suggest
 
@@ -73,7 +73,7 @@ def located_text(source: str | Path) -> Path:
     """
     entry = CATALOG.get(source) if isinstance(source, str) else None
     path = _located_text(entry) if entry else Path(source).expanduser()
-    if "\0" in str(path) or not path.exists():
+    if not there(path):
         names = [e.name for e in CATALOG.values() if e.kind == "text"]
         raise DataError(
             f"there is no file, folder or text {printable(str(source))}.{suggest(str(source), names)} "
@@ -96,7 +96,7 @@ def text_files(path: Path) -> dict[str, list[Path]]:
     """
     if not path.is_dir():
         return {"all": [path]}
-    files = sorted((f for f in path.iterdir() if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
+    files = sorted((f for f in listed(path) if f.name.lower().endswith(_SUFFIXES)), key=lambda f: natural(f.name))
     files = [f for f in files if not hidden(f.name)]
     if not files:
         raise DataError(f"{path} holds no text; accepted are {', '.join(_SUFFIXES)}.")
@@ -136,11 +136,11 @@ def holds_text(source: str | Path) -> bool:
     if entry:
         return entry.kind == "text"
     path = Path(source).expanduser()
-    if "\0" in str(path) or not path.is_dir():
+    if not there(path) or not path.is_dir():
         return path.name.lower().endswith(_SUFFIXES)
-    there = [f for f in path.iterdir() if not hidden(f.name)]
-    texts = [f for f in there if f.name.lower().endswith(_SUFFIXES)]
-    others = [f for f in there if f not in texts]
+    found = [f for f in listed(path) if not hidden(f.name)]
+    texts = [f for f in found if f.name.lower().endswith(_SUFFIXES)]
+    others = [f for f in found if f not in texts]
     return bool(texts) and not any(f.is_dir() or f.name.lower().endswith(_OF_IMAGES) for f in others)
 
 

@@ -4,6 +4,7 @@ What lies in a tree (pictures in folders, idx files, CIFAR batches, ...) is deci
 whichever way the files are packed.
 """
 
+import errno
 import io
 import os
 import re
@@ -85,6 +86,42 @@ def read_file(path: Path, limit: int = DECODED_LIMIT) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def there(path: Path) -> bool:
+    """Whether there is such a file or folder.
+
+    Raises:
+        DataError: the system does not say: a folder may not be looked into, or the path is too long to be one.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte
+        return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            shown = printable(str(path)[:40])
+            raise DataError(f'"{shown}..." is too long for a path; a text itself is given with --text.') from error
+        if error.errno == errno.ELOOP:
+            return False
+        raise _unreadable(path, error) from error
+    return True
+
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder.
+
+    Raises:
+        DataError: it may not be looked into.
+    """
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{printable(str(path))} cannot be read: {error.strerror or error}.")
 
 
 def hidden(name: str) -> bool:
