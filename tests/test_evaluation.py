@@ -1,5 +1,8 @@
 """What a model is measured beside: references that stand for all training images, whatever the order these lie in."""
 
+import json
+import math
+
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
@@ -10,6 +13,7 @@ from reverie.data.images import ImageData, Split
 from reverie.data.views import unit
 from reverie.distributions import Point, unit_gaussian
 from reverie.evaluation import evaluate
+from reverie.metrics.figures import Figure
 from reverie.metrics.samples import some
 from reverie.trained import Trained, spread
 
@@ -61,3 +65,13 @@ def test_references_stand_for_images_that_alternate_between_two_kinds(tmp_path, 
     monkeypatch.setattr(evaluation, "REFERENCES", 999)
     whole = {figure.name: figure for figure in evaluate(trained, samples=0).figures}
     assert whole["knn_accuracy"].protocol["among"] == "200 of 200 training images"
+
+
+def test_figures_that_are_not_finite_are_left_out_and_named(tmp_path, monkeypatch):
+    found = [Figure("good", 1.0, "nats", math.nan, {}), Figure("bad", math.nan, "nats", None, {})]
+    monkeypatch.setattr(evaluation, "_of_images", lambda *_: found)
+    split = Split(torch.zeros(4, 1, 8, 8, dtype=torch.uint8))
+    trained = Trained("run", tmp_path, Corner(), unit(), ImageData("x", split, split, (), "all", "none"), "x")
+    assert [figure.name for figure in evaluate(trained).figures] == ["good"]
+    assert json.loads((tmp_path / "eval.json").read_text())["left_out"] == {"not finite": ["bad"]}
+    assert evaluation.read_figures(tmp_path) == [Figure("good", 1.0, "nats", None, {})]

@@ -1,5 +1,6 @@
 """Measuring a trained model on what it was not trained on: every figure with its protocol, into ``eval.json``."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from reverie.errors import ReverieError, UsageError
 from reverie.files import read_json, write_json
 from reverie.metrics.batches import restored, told
 from reverie.metrics.density import evaluate_density
-from reverie.metrics.figures import Figure, comparable
+from reverie.metrics.figures import Figure, comparable, finite
 from reverie.metrics.language import symbol_nats
 from reverie.metrics.likelihood import evaluate_likelihood
 from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
@@ -82,8 +83,12 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     else:
         drawn = _of_samples(trained, samples, quick, inception, stop)
         found, files = _of_images(trained, k or (QUICK_K if quick else K), n, stop) + drawn.figures, drawn.files
-    write_json(trained.folder / "eval.json", {"run": trained.name, "figures": [f.to_json() for f in found]})
-    return Result([trained.folder / "eval.json", *files], figures=found)
+    figures = finite(found)
+    left_out = [figure.name for figure in found if not math.isfinite(figure.value)]
+    told = {"left_out": {"not finite": left_out}} if left_out else {}
+    content = {"run": trained.name, "figures": [figure.to_json() for figure in figures], **told}
+    write_json(trained.folder / "eval.json", content)
+    return Result([trained.folder / "eval.json", *files], figures=figures)
 
 
 def _refuse_unused(trained: Trained | Written | Planar, k: int | None, samples: int | None) -> None:

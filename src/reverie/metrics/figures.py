@@ -1,7 +1,8 @@
 """A figure: a number that says what it is, how sure it is, and how it was measured."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -51,6 +52,17 @@ def comparable(a: Figure, b: Figure) -> list[str]:
     differ = [field for field in ("name", "unit") if getattr(a, field) != getattr(b, field)]
     keys = sorted({*a.protocol, *b.protocol})
     return differ + [key for key in keys if a.protocol.get(key) != b.protocol.get(key)]
+
+
+def finite(figures: Sequence[Figure]) -> list[Figure]:
+    """The figures whose values are finite; a standard error that is not is left out.
+
+    Example:
+        >>> finite([Figure("a", float("nan"), "", None, {}), Figure("b", 1.0, "", float("nan"), {})])
+        [Figure(name='b', value=1.0, unit='', standard_error=None, protocol={}, note='')]
+    """
+    sure = [figure for figure in figures if math.isfinite(figure.value)]
+    return [each if math.isfinite(each.standard_error or 0.0) else replace(each, standard_error=None) for each in sure]
 
 
 def mean_figure(name: str, values: Tensor, unit: str, protocol: Protocol, note: str = "") -> Figure:
