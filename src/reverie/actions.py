@@ -20,7 +20,7 @@ from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
 from reverie.metrics.figures import Figure
 from reverie.out import check_png, save_png
-from reverie.protocols import LatentDensity
+from reverie.protocols import Autoencoder, LatentDensity
 from reverie.report import plots, sheets
 from reverie.report.sheets import Axis
 from reverie.report.theme import Name
@@ -380,11 +380,11 @@ def score(  # noqa: PLR0913 - each is a choice of its own
     kind = f"log-likelihood bound in nats, K = {k}" if isinstance(trained.model, LatentDensity) else "log p(x) in nats"
     caption = f"{trained.name}, {kind}, of {len(pixels):,} images"
     shown = order[:24]
-    told = None if labels is None else labels[shown]
+    told, coded = None if labels is None else labels[shown], isinstance(trained.model, Autoencoder)
+    restored = trained.restored(x[shown], told, "score") if coded else None  # from what was scored
+    nats = bounds[shown].tolist()
     files = _save(
         trained, "score", out,
-        lambda t: scores.strangest(
-            trained, pixels[shown], x[shown], told, bounds[shown].tolist(), caption=caption, theme=t
-        ),
+        lambda t: scores.strangest(pixels[shown], restored, nats, caption=caption, theme=t),
     )  # fmt: skip
     return Result(files, values={"bound": bounds.tolist(), "order": order.tolist(), "unit": "nats"})

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from reverie.engine.noise import ItemNoise
 from reverie.metrics.batches import told
-from reverie.protocols import Autoencoder
 from reverie.report import sheets
 from reverie.report.theme import Name
 from reverie.trained import Trained
@@ -26,20 +25,10 @@ def log_likelihoods(trained: Trained, x: Tensor, labels: Tensor | None, *, k: in
     return torch.cat(found)
 
 
-def strangest(  # noqa: PLR0913 - images, what is known of them, and how they are shown
-    trained: Trained,
-    pixels: Tensor,
-    x: Tensor,
-    labels: Tensor | None,
-    nats: list[float],
-    *,
-    caption: str,
-    theme: Name,
-) -> Image.Image:
-    """Images with their log-likelihoods; above what the model makes of x, as it was scored, where it has codes."""
+def strangest(pixels: Tensor, restored: Tensor | None, nats: list[float], *, caption: str, theme: Name) -> Image.Image:
+    """Images with their log-likelihoods; above what the model makes of each, where it has codes."""
     title, values = "Least likely images", [float(f"{value:.1f}") for value in nats]
-    if isinstance(trained.model, Autoencoder):
-        restored = trained.restored(x, labels, "score")
+    if restored is not None:
         return sheets.pairs(pixels, restored, values, title=title, unit=caption, theme=theme)
     shown = [str(value) for value in values[:12]]
     return sheets.strip(pixels[:12], title=title, labels=shown, caption=caption, theme=theme)

@@ -140,5 +140,5 @@ def chosen(n: int, count: int) -> Tensor:
 
 
 def thinned(x: Tensor, count: int) -> Tensor:
-    """At most ``count`` rows that stand for all, in their order, (count, ...); the first would be of few classes."""
+    """At most ``count`` rows that stand for all of (N, ...), in their order; the first may be of few classes."""
     return x[chosen(len(x), count)]
