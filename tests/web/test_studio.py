@@ -153,6 +153,7 @@ def test_a_sheet_that_was_cleared_stays_empty_and_who_walked_on_is_not_called_ba
     assert page.evaluate("() => document.querySelector('latent-map').landed") is None
     assert page.locator("drawing-panel .note[aria-live]").text_content().strip() == ""
     page.evaluate(HEAR, "score")
+    x, y, _ = middle(page, "drawing-panel canvas.paper")
     page.mouse.click(x, y)
     page.locator("latent-map canvas").focus()
     page.keyboard.press("ArrowRight")
