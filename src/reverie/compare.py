@@ -12,8 +12,8 @@ from reverie.report import sheets, table
 from reverie.runs import Run
 
 OF_TEXT = ("nats_per_symbol", "bits_per_character", "bits_per_byte", "perplexity")
-LOWER_IS_BETTER = ("squared_error", "squared_error_per_pixel", "bits_per_dimension", *OF_TEXT)
-LOWER_IS_BETTER += tuple(f"cold_{name}" for name in OF_TEXT)
+COLD = tuple(f"cold_{name}" for name in OF_TEXT)
+LOWER_IS_BETTER = ("squared_error", "squared_error_per_pixel", "bits_per_dimension", *OF_TEXT, *COLD)
 HIGHER_IS_BETTER = ("elbo", "importance_bound", "log_likelihood", "psnr", "knn_accuracy")
 
 
