@@ -81,6 +81,7 @@ def other_data(here: Path) -> None:
     path = here / "runs" / "vae" / "config.toml"
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join(f'data = "{here / "changed"}"' if line.startswith("data =") else line for line in lines))
+    Path("runs/vae/eval.json").unlink()  # a run that is finished altogether is not gone on with
 
 
 MLP = "train vae-mlp --data {flat} --steps 2 --batch 8"
