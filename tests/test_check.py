@@ -102,7 +102,7 @@ def test_a_broken_text_ends_with_the_exit_code_of_data(letters, capfd):
     assert reverie("data", "check", str(letters.parent)) == 3
     said = capfd.readouterr()
     assert "problem    bad.txt: is UTF-16" in said.out
-    assert "1 files of" in said.err
+    assert "1 file of" in said.err
 
 
 def test_a_report_of_a_text_as_json(letters, capfd):

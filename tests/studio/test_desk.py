@@ -79,9 +79,10 @@ def test_a_score_is_that_of_the_command_with_its_rank_among_test_images(ask, run
     pixels = run.data.test.pixels[:2]
     body = (pixels.float() / 255).numpy().tobytes()
     found = ask("vae", lambda opened: opened.score(body))
-    wanted = log_likelihoods(run.trained, pixels, None, k=DRAWS, seed=0)
+    wanted = log_likelihoods(run.trained, run.trained.observe(pixels), None, k=DRAWS, seed=0)
     np.testing.assert_allclose(found["nats"], wanted, atol=1e-3)
-    others = log_likelihoods(run.trained, spread(run.data.test, module.OTHERS).pixels, None, k=DRAWS, seed=0)
+    beside = run.trained.observe(spread(run.data.test, module.OTHERS).pixels)
+    others = log_likelihoods(run.trained, beside, None, k=DRAWS, seed=0)
     assert found["below"] == [round(float((others > value).float().mean()), 4) for value in wanted]
     assert found["of"] == len(others)
 

@@ -75,7 +75,12 @@ class Opened:
     def _others(self) -> Tensor:
         """The scores of test images, in nats."""
         split = spread(self.run.trained.data.test, OTHERS)
-        return scores.log_likelihoods(self.run.trained, split.pixels, self.run.trained.labels(split), k=DRAWS, seed=0)
+        return self._score(split.pixels, self.run.trained.labels(split))
+
+    def _score(self, pixels: Tensor, labels: Tensor | None) -> Tensor:
+        """The log-likelihood of each picture, (N,), or its bound."""
+        trained = self.run.trained
+        return scores.log_likelihoods(trained, trained.observe(pixels), labels, k=DRAWS, seed=0)
 
     def score(self, body: bytes) -> dict[str, Any]:
         """How likely the model finds one picture, beside test images.
@@ -90,7 +95,7 @@ class Opened:
             inputs["label"] = Input("number", count=len(self.run.model.classes))
         image, *label = _read(inputs, body)
         pixels = (image * 255).round().to(torch.uint8)
-        found = scores.log_likelihoods(self.run.trained, pixels, label[0] if label else None, k=DRAWS, seed=0)
+        found = self._score(pixels, label[0] if label else None)
         return {
             "nats": [round(value, 3) if np.isfinite(value) else None for value in found.tolist()],
             "kind": f"bound, K = {DRAWS}" if isinstance(self.run.model, LatentDensity) else "exact",

@@ -14,8 +14,8 @@ export function make(tag, properties = {}, ...children) {
 
 /** Let a place hold elements, unless they are what it was given last: what is pressed, typed or open there stays. Whether they are new. */
 export function fill(place, ...elements) {
-  const made = elements.map((each) => each.outerHTML).join("");
-  if (place.made === made) return false;
+  const made = make("div", {}, ...elements.map((each) => each.cloneNode(true)));
+  if (place.made?.isEqualNode(made)) return false;
   const open = [...place.querySelectorAll("details[open]")].map((each) => each.dataset.name);
   place.made = made;
   place.replaceChildren(...elements);
