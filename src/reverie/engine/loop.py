@@ -6,8 +6,9 @@ of players. What the loop changes is in ``State``; that and the weights are what
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,12 @@ class Training:
         learners = {name: Learner.of(job.plan, name) for name in job.plan.model.players}
         average = copy.deepcopy(job.model).requires_grad_(False) if job.plan.ema else None
         return cls(job, folder, learners, average)
+
+    @cached_property
+    def buffers(self) -> Sequence[Tensor]:
+        """What training changes beside the weights, such as running means; masks and other constants are not stored."""
+        stored = self.job.model.state_dict()
+        return [buffer for name, buffer in self.job.model.named_buffers() if name in stored]
 
     @property
     def result(self) -> nn.Module:
@@ -238,21 +245,16 @@ def _round(training: Training) -> tuple[dict[str, Tensor], bool]:
     if job.plan.betas:
         for learner in training.learners.values():
             learner.decay(job.plan.betas(progress))
-    before = {name: buffer.clone() for name, buffer in job.model.named_buffers()}  # a loss alone changes running means
+    before = [buffer.clone() for buffer in training.buffers]  # a loss alone changes running means
     logs, updated = round_of(job, training.learners, state.step, factor, training.carried)
     if not updated:
-        _put_back(job.model, before)
+        for buffer, was in zip(training.buffers, before, strict=True):
+            buffer.copy_(was)
     state.step += 1
     state.skipped = 0 if updated else state.skipped + 1
     if updated and training.average is not None:
         _follow(training.average, job.model, _decay(job.plan.ema, state.step))
     return logs, updated
-
-
-def _put_back(model: nn.Module, before: Mapping[str, Tensor]) -> None:
-    for name, buffer in model.named_buffers():
-        if name in before:
-            buffer.copy_(before[name])
 
 
 def _decay(ema: float | Callable[[int], float], step: int) -> float:
