@@ -36,7 +36,7 @@ class Planar:
             UsageError: the model has no distribution to draw from.
         """
         if not isinstance(self.model, Sampler):
-            raise UsageError(f"{self.name} cannot sample: a {type(self.model).__name__} has no sample().")
+            raise UsageError(f"{self.name} cannot sample: its {type(self.model).__name__} has no sample().")
         return self.model.sample(n, ItemNoise(key, range(n)), temperature=temperature).cpu()
 
     def real(self, n: int, *key: object) -> Tensor:

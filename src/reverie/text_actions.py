@@ -64,7 +64,7 @@ class Voice:
         """
         if isinstance(self.model, TextGenerator):
             return self.model
-        raise UsageError(f"{self.name} cannot predict symbols: a {type(self.model).__name__} has no step().")
+        raise UsageError(f"{self.name} cannot predict symbols: its {type(self.model).__name__} has no step().")
 
     def sha256(self) -> str:
         """The hash of the weights file.

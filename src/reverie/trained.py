@@ -51,7 +51,7 @@ class Trained:
     def _with_codes(self, verb: str) -> Autoencoder:
         if isinstance(self.model, Autoencoder):
             return self.model
-        raise UsageError(f"{self.name} cannot {verb}: a {type(self.model).__name__} has no encoder. It can: sample.")
+        raise UsageError(f"{self.name} cannot {verb}: its {type(self.model).__name__} has no encoder. It can: sample.")
 
     @torch.no_grad()
     def restored(self, x: Tensor, label: Tensor | None, verb: str) -> Tensor:
@@ -86,7 +86,7 @@ class Trained:
         if isinstance(self.model, Density):
             return self.model
         raise UsageError(
-            f"{self.name} has no likelihood: a {type(self.model).__name__} assigns no density to an image. "
+            f"{self.name} has no likelihood: its {type(self.model).__name__} assigns no density to an image. "
             "For likelihoods train a vae recipe."
         )
 

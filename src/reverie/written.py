@@ -52,4 +52,4 @@ class Written:
         """
         if isinstance(self.model, TextGenerator):
             return self.model
-        raise UsageError(f"{self.name} cannot predict symbols: a {type(self.model).__name__} has no step().")
+        raise UsageError(f"{self.name} cannot predict symbols: its {type(self.model).__name__} has no step().")

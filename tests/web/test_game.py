@@ -25,7 +25,7 @@ def duel(folder, tmp_path_factory):
         for i in range(1, 60)
     ]
     measured = [{"step": 30 * i, "epoch": i, "test": True, "test_fd": 90.0 / i} for i in range(1, 9)]
-    lines = (json.dumps(row) + "\n" for row in played + measured)
+    lines = (json.dumps(row) + "\n" for row in played + played[-20:] + measured)  # as after an interruption
     (folder / "duel" / "metrics.jsonl").write_text("".join(lines))
     return "duel"
 
@@ -139,6 +139,9 @@ def test_a_game_of_pictures_shows_both_players_the_verdict_and_new_samples(duel,
     page.wait_for_url(f"**/game/{duel}*")
     page.get_by_text("Learning", exact=True).wait_for()
     assert page.locator("duel-chart svg polyline").count() == 4
+    points = page.locator("duel-chart svg polyline").first.get_attribute("points").split()
+    across = [float(point.split(",")[0]) for point in points]
+    assert across == sorted(set(across))  # a round that was played again counts once
     sheet = "() => [...document.querySelectorAll('.samples canvas')].map((each) => each.toDataURL()).join()"
     page.locator(".samples canvas").first.wait_for()
     before = page.evaluate(sheet)

@@ -213,7 +213,8 @@ def _classes(classes: Tensor | None, yardstick: Yardstick, protocol: Protocol) -
     counts = torch.bincount(classes, minlength=total)
     data = effective_classes(torch.bincount(yardstick.train.labels, minlength=total))
     shares = " ".join(f"{100 * share:.1f}" for share in (counts / counts.sum()).tolist()[:20])
-    none = f"; {int((counts == 0).sum())} classes have none" if (counts == 0).any() else ""
+    empty = int((counts == 0).sum())
+    none = f"; {empty} {'class has' if empty == 1 else 'classes have'} none" if empty else ""
     note = f"training images: {data:.3g} of {total}; percent of samples by class: {shares}{none}"
     return [Figure("effective_classes", effective_classes(counts), "classes", None, protocol, note)]
 

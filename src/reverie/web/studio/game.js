@@ -3,6 +3,7 @@ import { make, telling } from "../elements.js";
 import { ask, follow, path, sure } from "./ask.js";
 import { ServerBackEnd } from "./back_end.js";
 import { series } from "./curves.js";
+import { Rows } from "./rows.js";
 import { capital } from "./words.js";
 import "../sheet.js";
 import "./duel.js";
@@ -27,7 +28,7 @@ export class GamePage extends HTMLElement {
 
   async run(name) {
     const run = await ask(path("api", "runs", name));
-    Object.assign(this, { name, address: path("api", "runs", name), rows: [], next: 0 });
+    Object.assign(this, { name, address: path("api", "runs", name), rows: new Rows(path("api", "runs", name)) });
     this.verdict = make("div", { className: "verdict", role: "status" });
     this.telling = telling();
     this.film = make("film-strip");
@@ -50,15 +51,9 @@ export class GamePage extends HTMLElement {
 
   async look() {
     const [run, verdict] = await Promise.all([ask(this.address), ask(`${this.address}/verdict`)]);
-    for (let more = true; more;) {
-      const found = await ask(`${this.address}/rows?from=${this.next}`);
-      if (found.next < this.next) this.rows = [];
-      this.rows.push(...found.rows);
-      this.next = found.next;
-      more = found.more;
-    }
+    await this.rows.read();
     Object.assign(this, { alive: run.alive, sheets: run.samples ?? [] });
-    const all = series(this.rows), of = (player, key) => all.get(`${player}/${key}`)?.batches ?? [];
+    const all = series(this.rows.sorted()), of = (player, key) => all.get(`${player}/${key}`)?.batches ?? [];
     for (const [key, chart] of Object.entries(this.curves)) chart.show(["critic", "generator"].map((player) => of(player, key)), run.steps);
     this.film.show(this.sheets);
     this.judge(verdict);

@@ -1,6 +1,7 @@
 // One run: how it goes, what it draws, what was measured, and what can be done with it.
 import { button, fill, Latest, make, telling } from "../elements.js";
 import { ask, follow, path, send, sure } from "./ask.js";
+import { Rows } from "./rows.js";
 import { badge, duration, figure, picture } from "./words.js";
 import "./curves.js";
 import "./film.js";
@@ -10,7 +11,7 @@ const PARTS = 7; // below the curves
 export class RunPage extends HTMLElement {
   async begin(name) {
     document.title = `${name} · Reverie`;
-    Object.assign(this, { name, address: path("api", "runs", name), rows: new Map(), next: 0 });
+    Object.assign(this, { name, address: path("api", "runs", name), rows: new Rows(path("api", "runs", name)) });
     this.looking = new Latest(() => this.news());
     this.heading = make("div");
     this.buttons = make("div", { className: "row" });
@@ -37,7 +38,7 @@ export class RunPage extends HTMLElement {
 
   async news() {
     const run = await ask(this.address);
-    if (run.folder) await this.read();
+    if (run.folder) await this.rows.read();
     const seen = JSON.stringify({ ...run, rows: this.rows.size });
     this.run = run;
     if (seen === this.seen) return;
@@ -45,19 +46,8 @@ export class RunPage extends HTMLElement {
     this.draw();
   }
 
-  /** The new lines of metrics.jsonl; a step that was trained again after an interruption counts once. */
-  async read() {
-    for (let more = true; more;) {
-      const found = await ask(`${this.address}/rows?from=${this.next}`);
-      if (found.next < this.next) this.rows.clear();
-      for (const row of found.rows) this.rows.set(`${row.step} ${Boolean(row.test)}`, row);
-      this.next = found.next;
-      more = found.more;
-    }
-  }
-
   draw() {
-    const { run } = this, rows = [...this.rows.values()].sort((a, b) => a.step - b.step);
+    const { run } = this, rows = this.rows.sorted();
     const facts = [run.recipe, run.data].filter(Boolean).join(" on ");
     const held = document.activeElement?.textContent;
     fill(this.heading, make("h1", {}, run.name), make("p", { className: "lead" }, facts ? make("span", {}, facts) : "", badge(run.status)));
@@ -77,7 +67,7 @@ export class RunPage extends HTMLElement {
     if (!run.alive && ["stopped", "interrupted", "diverged"].includes(run.status)) found.push(does("Resume", "resume", { className: "main" }));
     if (run.report) found.push(make("a", { className: "button", href: `${this.address}/report`, target: "_blank", rel: "noopener" }, "Report"));
     if (run.folder && (run.model || run.samples?.length || run.course)) {
-      const played = [...this.rows.values()].some((row) => "critic/loss" in row);
+      const played = this.rows.sorted().some((row) => "critic/loss" in row);
       const [page, words] = run.kind === "text" ? ["write", "Write"] : played ? ["game", "Game"] : ["explore", "Explore"];
       found.push(make("a", { className: `button ${run.alive ? "" : "main"}`, href: path(page, name) }, words));
     }
