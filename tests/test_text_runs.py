@@ -221,5 +221,6 @@ def test_other_text_is_refused_on_resuming(tmp_path):
     path = _file(tmp_path)
     run = trained(tmp_path, text=None, data=str(path), steps=2)
     path.write_text(WORDS + "more")
+    (run.folder / "eval.json").unlink()  # otherwise it is finished, and nothing is to be done
     with pytest.raises(DataError, match="no longer the same"):
         reverie.resume(run.folder)
