@@ -68,5 +68,5 @@ def test_a_model_without_a_game_has_neither_field_nor_arrows(tmp_path):
     subject = Planar("plain", tmp_path, nn.Linear(2, 2), load_points("ring"))
     assert subject.judged(torch.zeros(1, 2)) is None
     assert subject.pulled(3) is None
-    with pytest.raises(UsageError, match="plain cannot sample: a Linear"):
+    with pytest.raises(UsageError, match="plain cannot sample: its Linear"):
         subject.generated(3)
