@@ -60,6 +60,16 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f' Did you mean "{close[0]}"?' if close else ""
 
 
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature below 0, or one that is no number.
+
+    Raises:
+        UsageError: that is so.
+    """
+    if not temperature >= 0:
+        raise UsageError(f"The temperature must be at least 0; got {temperature}.")
+
+
 def refuse_label(label: object) -> None:
     """Refuse the label that a model without labels was given.
 

@@ -1,4 +1,4 @@
-"""The kinds of data that a recipe may take, images, text or points: the only place where they are told apart."""
+"""The kinds of data that a recipe may take, images, text or points: which one a recipe takes, and how it is read."""
 
 import os
 from collections.abc import Collection, Mapping

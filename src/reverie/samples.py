@@ -41,13 +41,13 @@ def wanted(trained: Trained, n: int, label: str | int | None) -> Wanted:
     if label is not None:
         number = trained.class_number(label)
         return Wanted(range(n), f"{_draws(n)} of class {trained.data.classes[number]}", torch.full((n,), number))
+    origin = "the prior" if isinstance(trained.model, Autoencoder) else "the model"
     if not isinstance(trained.model, Conditional):
-        origin = "the prior" if isinstance(trained.model, Autoencoder) else "the model"
         return Wanted(range(n), f"{_draws(n)} from {origin}")
     classes = trained.model.classes[:n]
     columns = n // len(classes)
     labels = torch.arange(len(classes)).repeat_interleave(columns)
-    words = _every(len(classes), len(trained.model.classes), columns)
+    words = f"{_every(len(classes), len(trained.model.classes), columns)} from {origin}"
     if len(classes) == 1:
         words = f"{_draws(columns)} of class {classes[0]}"
     return Wanted([*range(columns)] * len(classes), words, labels, columns, classes)
@@ -60,7 +60,7 @@ def _draws(n: int) -> str:
 def _every(count: int, total: int, columns: int) -> str:
     """What is drawn of the first classes, or of all."""
     which = "every class" if count == total else f"the first {count} of {total} classes"
-    return f"{which} with the same {'draw' if columns == 1 else f'{columns:,} draws'} from the prior"
+    return f"{which} with the same {'draw' if columns == 1 else f'{columns:,} draws'}"
 
 
 @torch.no_grad()

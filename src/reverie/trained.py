@@ -182,9 +182,10 @@ def code_use(trained: Trained, split: Split) -> tuple[Tensor, Tensor, str]:
     x, label, means, divergences = trained.observe(split.pixels), trained.labels(split), [], []
     for first in range(0, len(x), 500):
         rows = range(first, min(first + 500, len(x)))
-        part = (x[rows.start : rows.stop], *told(label, rows))
-        means.append(model.encode(*part).mean.float())
-        kl = model.divergence(model.infer(*part)) if isinstance(model, LatentDensity) else None
+        measured = isinstance(model, LatentDensity)
+        inferred = (model.infer if measured else model.encode)(x[rows.start : rows.stop], *told(label, rows))
+        means.append(inferred.mean.float())
+        kl = model.divergence(inferred) if measured else None
         divergences += [] if kl is None else [kl]
     codes = torch.cat(means)
     use = torch.cat(divergences).mean(0) if divergences else codes.new_full((1,), torch.nan)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
-from reverie.errors import UsageError, need_label
+from reverie.errors import check_temperature, need_label
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.priors import Normal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
@@ -132,8 +132,7 @@ class ConditionalVAE(nn.Module):
         Raises:
             UsageError: the temperature is negative, or there are no labels, not n, or numbers that are no class.
         """
-        if not temperature >= 0:
-            raise UsageError(f"The temperature must be at least 0; got {temperature}.")
+        check_temperature(temperature)
         parameter = next(self.decoder.parameters())
         return self.decode(Normal(self.latent).sample(n, noise, temperature).to(parameter), label)
 

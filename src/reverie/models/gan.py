@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.distributions import upcast
-from reverie.errors import UsageError, need_label, refuse_label
+from reverie.errors import UsageError, check_temperature, need_label, refuse_label
 from reverie.nn.growing import MinibatchDeviation
 from reverie.nn.processor import of_images_alone
 from reverie.objectives.adversarial import Cost, ranked
@@ -148,8 +148,7 @@ class GAN(nn.Module):
         Raises:
             UsageError: the temperature is negative, or labels are given to a model that is told none, or are missing.
         """
-        if not temperature >= 0:
-            raise UsageError(f"The temperature must be at least 0; got {temperature}.")
+        check_temperature(temperature)
         z = temperature * self._codes(n, noise, next(self.generator.parameters()))
         was_training = self.generator.training
         self.generator.eval()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob
-from reverie.errors import UsageError, refuse_label
+from reverie.errors import check_temperature, refuse_label
 from reverie.nn.ladder import Descent, Ladder
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
@@ -131,8 +131,7 @@ class LadderVAE(nn.Module):
             UsageError: a label is given, or the temperature is negative.
         """
         refuse_label(label)
-        if not temperature >= 0:
-            raise UsageError(f"The temperature must be at least 0; got {temperature}.")
+        check_temperature(temperature)
         return self.decode(temperature * noise.normal("z", (n, self.latent)).to(self.ladder.top))
 
     def log_prob(self, x: Tensor, noise: Noise, *, k: int = 1, label: Tensor | None = None) -> LogProb:

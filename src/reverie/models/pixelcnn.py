@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.distributions import Support
-from reverie.errors import UsageError, refuse_label
+from reverie.errors import check_temperature, refuse_label
 from reverie.nn.gated import GatedPixels
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
@@ -97,8 +97,7 @@ class PixelCNN(nn.Module):
             UsageError: a label is given, or the temperature is negative.
         """
         refuse_label(label)
-        if not temperature >= 0:
-            raise UsageError(f"The temperature must be at least 0; got {temperature}.")
+        check_temperature(temperature)
         _, height, width = self.shape
         x = torch.zeros(n, *self.shape).to(next(self.parameters()))
         for i in range(height):

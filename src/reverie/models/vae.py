@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from reverie.distributions import Gaussian, Observation, Transformed, upcast
-from reverie.errors import UsageError, refuse_label
+from reverie.errors import check_temperature, refuse_label
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.priors import CodeDensity, Prior, StandardNormal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
@@ -128,8 +128,7 @@ class VAE(nn.Module):
             UsageError: a label is given, or the temperature is negative.
         """
         refuse_label(label)
-        if not temperature >= 0:
-            raise UsageError(f"The temperature must be at least 0; got {temperature}.")
+        check_temperature(temperature)
         parameter = next(self.decoder.parameters())
         return self.decode(self._prior().sample(n, noise, temperature).to(parameter))
 

@@ -150,4 +150,4 @@ def _balance(played: Rows, measured: Rows) -> Verdict:
 
 
 def _last(values: Sequence[float]) -> str:
-    return ", ".join(f"{short(value)}" for value in values[-4:])
+    return ", ".join(map(short, values[-4:]))

@@ -28,7 +28,8 @@ export class GamePage extends HTMLElement {
 
   async run(name) {
     const run = await ask(path("api", "runs", name));
-    Object.assign(this, { name, address: path("api", "runs", name), rows: new Rows(path("api", "runs", name)) });
+    const address = path("api", "runs", name);
+    Object.assign(this, { name, address, rows: new Rows(address) });
     this.verdict = make("div", { className: "verdict", role: "status" });
     this.telling = telling();
     this.film = make("film-strip");

@@ -11,7 +11,8 @@ const PARTS = 7; // below the curves
 export class RunPage extends HTMLElement {
   async begin(name) {
     document.title = `${name} · Reverie`;
-    Object.assign(this, { name, address: path("api", "runs", name), rows: new Rows(path("api", "runs", name)) });
+    const address = path("api", "runs", name);
+    Object.assign(this, { name, address, rows: new Rows(address) });
     this.looking = new Latest(() => this.news());
     this.heading = make("div");
     this.buttons = make("div", { className: "row" });
