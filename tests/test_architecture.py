@@ -348,6 +348,7 @@ def test_recipes_are_tested_by_listing_their_folder():
 
 
 SILENT = dict.fromkeys(("evaluating", "resting"), "changes how a model is called, and no number")
+SILENT |= {"never": "answers whether to stop"}
 
 # How a docstring names shapes, units or what a number means.
 SHAPES = re.compile(

@@ -17,7 +17,7 @@ from reverie.data.views import bits_hash, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
 from reverie.files import read_json, write_json
-from reverie.metrics.batches import restored, told
+from reverie.metrics.batches import never, restored, told
 from reverie.metrics.density import evaluate_density
 from reverie.metrics.figures import Figure, comparable, finite
 from reverie.metrics.language import symbol_nats
@@ -28,7 +28,7 @@ from reverie.metrics.separability import evaluate_separability
 from reverie.planar import Planar
 from reverie.point_actions import COUNT, measure_points, watch_points
 from reverie.protocols import Autoencoder, Density, LatentDensity, Sampler
-from reverie.quality import measure_samples, never, usual_count
+from reverie.quality import measure_samples, usual_count
 from reverie.text.measures import COLD, Passage, beginning, evaluate_baselines, evaluate_text
 from reverie.text_actions import unknown_of
 from reverie.trained import Trained

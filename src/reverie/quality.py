@@ -15,6 +15,7 @@ from reverie.data.views import bits, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import Interrupted
 from reverie.lookalikes import draw_lookalikes
+from reverie.metrics.batches import never
 from reverie.metrics.classifier import classifier
 from reverie.metrics.distances import Moments, frechet_distance
 from reverie.metrics.extractors import random_network, scaled, thinned
@@ -42,11 +43,6 @@ SAMPLES, SLOWLY, QUICK = (
 )  # that are measured; of a model that draws pixel by pixel; when training ends
 STACKED = 26_000  # of stacked digits, as Srivastava et al. 2017, arXiv:1705.07761, count them
 KNOWN = 10_000  # training images that samples are held against where it must be quick, and held-out ones at most
-
-
-def never() -> bool:
-    """Nobody asks to stop."""
-    return False
 
 
 def usual_count(trained: Trained, quick: bool) -> int:

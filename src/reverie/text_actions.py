@@ -21,7 +21,9 @@ from reverie.data.tokenizers import Ids, Tokenizer
 from reverie.data.trees import read_file
 from reverie.errors import ReverieError, UsageError
 from reverie.files import write
+from reverie.metrics.batches import never
 from reverie.metrics.figures import Figure
+from reverie.metrics.language import symbol_nats
 from reverie.protocols import TextGenerator
 from reverie.report import reading
 from reverie.text import compression
@@ -31,7 +33,6 @@ from reverie.text.measures import Passage, context_of, figures_of
 from reverie.text.memorisation import memorisation
 from reverie.text.sampling import Choice
 from reverie.text.streaming import Stream
-from reverie.text.surprise import never, surprise
 
 SUFFIX = ".reverie"  # of a compressed text
 LISTED = 20  # of the most surprising symbols that a score names
@@ -215,7 +216,7 @@ def surprised(
         should_stop: asked now and then.
     """
     passage = Passage.of(text, voice.tokenizer)
-    nats = surprise(voice.model, passage.ids, window=window, should_stop=should_stop)
+    nats = symbol_nats(voice.model, passage.ids, window=window, should_stop=should_stop)
     known: dict[str, Any] = {"text": name, "symbols": voice.tokenizer.kind, "context": context_of(window)}
     if unknown := unknown_of(voice.tokenizer, passage):
         known["unknown"] = unknown

@@ -1,5 +1,6 @@
-"""The loss of a text: equal for every chunk, against a sum by hand, and twice the same."""
+"""The loss of a text: by the source and by hand, carried and in cold windows, equal for every chunk."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -8,7 +9,10 @@ from reverie.metrics.language import symbol_nats
 from reverie.models.autoencoder import Autoencoder
 from reverie.models.language import LanguageModel, Restraint
 from reverie.nn.recurrent import stack
+from tongues import Markov, exact, spoken, table
 
+TABLE = table()
+TOKENS = spoken(TABLE, 3000)
 IDS = torch.randint(0, 6, (211,), generator=torch.Generator().manual_seed(0))
 
 
@@ -46,3 +50,60 @@ def test_what_cannot_be_measured_is_said(model):
     model.bias.data[2] = float("nan")
     with pytest.raises(Diverged, match="not finite"):
         symbol_nats(model, IDS)
+
+
+def test_every_symbol_but_the_first_is_scored_with_its_probability():
+    found = symbol_nats(Markov(TABLE), torch.tensor(TOKENS))
+    assert found.dtype == torch.float64
+    assert found.numpy() == pytest.approx(exact(TABLE, TOKENS), rel=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 256, 2999, 5000])
+def test_cold_windows_forget_and_score_every_symbol_once(window):
+    found = symbol_nats(Markov(TABLE), torch.tensor(TOKENS), window=window)
+    ends = range(0, len(TOKENS) - 1, window)
+    wanted = np.concatenate([exact(TABLE, TOKENS[end : end + window + 1]) for end in ends])
+    assert len(found) == len(TOKENS) - 1
+    assert found.numpy() == pytest.approx(wanted, rel=1e-5)
+
+
+class Counting(Markov):
+    """Knows how many symbols it has seen: its state is nothing else, and its probabilities tell."""
+
+    def forward(self, tokens, state):
+        seen = torch.arange(tokens.shape[1]).float().expand(tokens.shape) + (0 if state is None else state)
+        assert not torch.is_grad_enabled()
+        return torch.stack([seen, torch.zeros_like(seen)], -1), seen[0, -1] + 1
+
+
+def test_a_window_begins_with_no_state():
+    found = symbol_nats(Counting(TABLE), torch.ones(10, dtype=torch.int64), window=3)
+    one = -torch.tensor([[i, 0.0] for i in range(3)]).log_softmax(-1)[:, 1]
+    assert found.float() == pytest.approx(torch.cat([one, one, one]))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "window", "error", "words"),
+    [
+        ([1], 0, DataError, "fewer than two symbols"),
+        ([1], 4, DataError, "fewer than two symbols"),
+        ([1, 2], -1, UsageError, "--window must be at least 0"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(tokens, window, error, words):
+    with pytest.raises(error, match=words):
+        symbol_nats(Markov(TABLE), torch.tensor(tokens), window=window)
+
+
+@pytest.mark.parametrize("window", [0, 8])
+def test_numbers_that_are_not_finite_are_no_figures(window):
+    broken = TABLE.copy()
+    broken[0] = np.nan
+    with pytest.raises(Diverged, match="not finite"):
+        symbol_nats(Markov(broken), torch.tensor(TOKENS), window=window)
+
+
+@pytest.mark.parametrize("window", [0, 8])
+def test_it_can_be_stopped(window):
+    with pytest.raises(Interrupted, match="stopped after 0 of 3,000"):
+        symbol_nats(Markov(TABLE), torch.tensor(TOKENS), window=window, should_stop=lambda: True)

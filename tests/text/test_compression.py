@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from reverie.data.tokenizers import Bytes, Characters
 from reverie.errors import DataError, Interrupted, UsageError
+from reverie.metrics.language import symbol_nats
 from reverie.text.compression import MAGIC, compress, parts, restore
 from reverie.text.measures import Passage
-from reverie.text.surprise import surprise
 from tongues import ALPHABET, Letters, Markov, spoken, table
 
 TABLE, LETTERS, SHA = table(), Letters(), "ab" * 32
@@ -26,7 +26,7 @@ def squeezed(text: str = TEXT, tokenizer=LETTERS, model=None) -> bytes:
 def test_a_text_comes_back_and_is_as_long_as_the_evaluation_says():
     data = squeezed()
     assert restore(Markov(TABLE), LETTERS, data, SHA) == TEXT
-    nats = surprise(Markov(TABLE), Passage.of(TEXT, LETTERS).ids).sum()
+    nats = symbol_nats(Markov(TABLE), Passage.of(TEXT, LETTERS).ids).sum()
     size = float(nats) / math.log(2) / 8 + math.log2(len(LETTERS)) / 8
     assert abs(len(parts(data)[1]) - size) <= 0.001 * size + 2
     assert size < len(TEXT) / 4

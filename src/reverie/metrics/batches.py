@@ -51,3 +51,8 @@ def codes(model: Autoencoder, x: Tensor, size: int = 500) -> Tensor:
     """The mean code of every example, (N, D), on the CPU."""
     with evaluating(model):
         return torch.cat([model.encode(part).mean.cpu() for _, part in batches(model, x, size)])
+
+
+def never() -> bool:
+    """What ``should_stop`` answers where nobody asks to stop."""
+    return False

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reverie.engine.noise import ItemNoise
 from reverie.errors import DataError, Interrupted, UsageError
-from reverie.metrics.batches import batches, evaluating
+from reverie.metrics.batches import batches, evaluating, never
 from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.metrics.likelihood import check_finite, check_values, unit_of
 from reverie.protocols import Density
@@ -22,7 +22,7 @@ def evaluate_density(
     *,
     protocol: Protocol,
     batch: int = 100,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = never,
 ) -> list[Figure]:
     """Measure the exact ``log p(x)`` of images.
 

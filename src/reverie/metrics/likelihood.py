@@ -15,7 +15,7 @@ from torch import Tensor
 from reverie.distributions import Gaussian
 from reverie.engine.noise import ItemNoise
 from reverie.errors import DataError, Diverged, Interrupted, UsageError
-from reverie.metrics.batches import batches, evaluating, restored, told
+from reverie.metrics.batches import batches, evaluating, never, restored, told
 from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.objectives.elbo import LogMeanExp
 from reverie.protocols import Autoencoder, LatentDensity, Posterior
@@ -49,7 +49,7 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
     seed: int = 0,
     batch: int = 20,
     chunk: int = 25,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = never,
 ) -> list[Figure]:
     """Measure the bounds of ``log p(x)`` on images, with K draws from the posterior of each.
 

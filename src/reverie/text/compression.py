@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from reverie.data.tokenizers import Tokenizer
 from reverie.errors import DataError, Interrupted, UsageError
-from reverie.metrics.batches import resting
+from reverie.metrics.batches import never, resting
 from reverie.protocols import TextGenerator
 from reverie.text.coding import Coder, Decoder, frequencies
 from reverie.text.generation import step
-from reverie.text.surprise import never
 
 MAGIC = b"reverie compressed text 1\n"
 MOST = 100_000_000  # symbols that a file may announce

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from reverie.data.tokenizers import Ids, Tokenizer
 from reverie.data.utf8 import Utf8
 from reverie.errors import DataError
+from reverie.metrics.batches import never
 from reverie.metrics.figures import Figure
+from reverie.metrics.language import symbol_nats
 from reverie.text.baselines import LONGEST, XZ, witten_bell, xz_bits
-from reverie.text.surprise import never, surprise
 
 COLD = 256  # symbols of a cold window, as nanoGPT has it
 GRAM = 5  # symbols of the longest gram of the counted baseline
@@ -141,9 +142,9 @@ def evaluate_text(
         should_stop: asked now and then.
 
     Raises:
-        ReverieError: as for ``surprise``.
+        ReverieError: as for ``symbol_nats``.
     """
-    nats = surprise(model, passage.ids, window=window, should_stop=should_stop)
+    nats = symbol_nats(model, passage.ids, window=window, should_stop=should_stop)
     known = {**protocol, "context": context_of(window), "dtype": "float32"}
     figures = figures_of(float(nats.sum()), passage.counts, "cold_" if window else "", known)
     return [replace(one, note=SHANNON) if one.name == "bits_per_character" else one for one in figures]
