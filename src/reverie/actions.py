@@ -5,13 +5,12 @@ not. Pictures go to the run's ``pictures`` folder, for light pages and with a ``
 names a file.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from reverie import latent, samples, scores
@@ -19,11 +18,10 @@ from reverie.data.images import Split
 from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
 from reverie.metrics.figures import Figure
-from reverie.out import check_png, save_png
+from reverie.out import save_drawn
 from reverie.protocols import Autoencoder, LatentDensity
 from reverie.report import plots, sheets
 from reverie.report.sheets import Axis
-from reverie.report.theme import Name
 from reverie.trained import Trained, code_use, codes_of, spread
 
 Pair = tuple[float, float]
@@ -45,14 +43,6 @@ class Result:
     images: Tensor | None = None
     figures: list[Figure] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
-
-
-def _save(trained: Trained, name: str, out: Path | None, draw: Callable[[Name], Image.Image]) -> list[Path]:
-    text = {"Title": f"{name.capitalize()} of {trained.name}", "Software": "Reverie", "Source": trained.name}
-    if out is not None:
-        check_png(out)
-        return [save_png(draw("light"), out, text)]
-    return list(sheets.both(trained.folder / "pictures" / f"{name}.png", draw, **text))
 
 
 def sample(
@@ -90,7 +80,7 @@ def sample(
     wanted = samples.wanted(trained, n, label)
     images = samples.draw(trained, wanted, seed=seed, temperature=temperature)
     caption = f"{trained.name}, {wanted.words}, seed {seed}, temperature {temperature:g}"
-    files = _save(
+    files = save_drawn(
         trained, "samples", out,
         lambda t: sheets.sheet(images, title="Samples", caption=caption, columns=wanted.columns, rows=wanted.rows,
                                theme=t),
@@ -124,7 +114,7 @@ def reconstruct(
     restored = trained.restored(trained.observe(pixels), trained.labels(split, label), "reconstruct")
     errors = ((pixels.float() - restored.float()) / 255).square().flatten(1).mean(1).tolist()
     unit = f"{trained.name}, squared error per pixel of [0, 1]"
-    files = _save(
+    files = save_drawn(
         trained,
         "reconstructions" if images is None else "own-reconstructions",
         out,
@@ -169,7 +159,7 @@ def interpolate(
     labels = [f"{i / (steps - 1):.2f}" for i in range(steps)]
     title = f"From image {a} to image {b}"
     caption = f"{trained.name}, {path} path between two codes"
-    files = _save(
+    files = save_drawn(
         trained,
         "interpolation",
         out,
@@ -212,7 +202,7 @@ def manifold(  # noqa: PLR0913 - each is a choice of its own
     spacing = "quantiles of the prior" if kind == "probability" else "a linear grid"
     caption = f"{trained.name}, {points[0]}x{points[1]} codes on {spacing}"
     ticks = [Axis(f"z{axis}", values.tolist()) for axis, values in zip(axes, (across, up), strict=True)]
-    files = _save(
+    files = save_drawn(
         trained,
         "manifold",
         out,
@@ -252,7 +242,7 @@ def traverse(
     rows = [f"z{d}" + (f"  {use[d]:.2f} {unit}" if use[d].isfinite() else "") for d in chosen]
     columns = [f"{round(value, 1) + 0.0:+.1f}".replace("-", "\u2212") for value in values.tolist()]
     caption = f"{trained.name}, the code of image {image} with one number changed in each row"
-    files = _save(
+    files = save_drawn(
         trained,
         "traversal",
         out,
@@ -272,7 +262,9 @@ def codes(trained: Trained, *, n: int = 5000, out: Path | None = None) -> Result
     if points.shape[1] == 1:
         return Result([])
     classes = trained.data.classes
-    files = _save(trained, "codes", out, lambda t: plots.scatter(points, split.labels, classes, title=title, theme=t))
+    files = save_drawn(
+        trained, "codes", out, lambda t: plots.scatter(points, split.labels, classes, title=title, theme=t)
+    )
     return Result(files)
 
 
@@ -314,7 +306,7 @@ def edit(  # noqa: PLR0913 - each is a choice of its own
     shown = trained.pixels(decode_means(model, edited)).flatten(0, 1)
     columns = [f"{value:+g}" for value in strength]
     caption = f"towards {having}; the direction tells the groups apart in {accuracy:.0%} of held-out examples"
-    files = _save(
+    files = save_drawn(
         trained,
         "edit",
         out,
@@ -383,7 +375,7 @@ def score(  # noqa: PLR0913 - each is a choice of its own
     told, coded = None if labels is None else labels[shown], isinstance(trained.model, Autoencoder)
     restored = trained.restored(x[shown], told, "score") if coded else None  # from what was scored
     nats = bounds[shown].tolist()
-    files = _save(
+    files = save_drawn(
         trained, "score", out,
         lambda t: scores.strangest(pixels[shown], restored, nats, caption=caption, theme=t),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from reverie.actions import Result
 from reverie.errors import UsageError
 from reverie.metrics.figures import Figure, Protocol
 from reverie.metrics.points import ANGLES, GOOD, NEAR, SHARE, Found, found_modes, sliced_wasserstein
-from reverie.out import check_png, save_png
+from reverie.out import save_drawn
 from reverie.planar import Planar
 from reverie.report import field, sheets
 from reverie.report.field import EDGE, Scene
@@ -48,15 +48,11 @@ def sample(
     if n < 1:
         raise UsageError(f"The number of points must be at least 1; got {n}.")
     shown = scene(planar, n, seed, temperature)
-    text = {"Title": f"Samples of {planar.name}", "Software": "Reverie", "Source": planar.name}
 
     def draw(theme: Name) -> Image.Image:
         return field.picture(shown, title=planar.name, caption=_caption(planar, shown), theme=theme)
 
-    if out is None:
-        return Result(list(sheets.both(planar.folder / "pictures" / "samples.png", draw, **text)))
-    check_png(out)
-    return Result([save_png(draw("light"), out, text)])
+    return Result(save_drawn(planar, "samples", out, draw))
 
 
 def show_epoch(planar: Planar, epoch: float, step: int) -> None:

@@ -340,8 +340,8 @@ def _settle_budget(run: Run, prepared: Prepared, training: Training, report: Rep
         job = replace(job, steps=steps)
         training.job = job
         config |= {"steps": steps}
-    if job.world.first and run.config != {**config, "steps": job.steps, "minutes": None, "epochs": None}:
-        settled = {**config, "steps": job.steps, "minutes": None, "epochs": None}
+    settled = {**config, "steps": job.steps, "minutes": None, "epochs": None}
+    if job.world.first and run.config != settled:
         write(run.folder / "config.toml", configuration.to_toml(settled, run.folder / "config.toml"))
     return job, training
 

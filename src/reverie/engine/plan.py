@@ -101,13 +101,7 @@ def cosine(warmup: float = 0.02, end: float = 0.05) -> Callable[[float], float]:
         >>> rate(0.1), round(rate(1.0), 6)
         (1.0, 0.0)
     """
-
-    def factor(progress: float) -> float:
-        if progress < warmup:
-            return (progress + 0.02 * warmup) / (1.02 * warmup)
-        return end + (1 - end) * (1 + cos(pi * (progress - warmup) / (1 - warmup))) / 2
-
-    return factor
+    return _risen(warmup, lambda after: end + (1 - end) * (1 + cos(pi * after)) / 2)
 
 
 def half_life(images: float, batch: int, ramp: float = 0.05) -> Callable[[int], float]:
@@ -133,10 +127,15 @@ def linear(warmup: float = 0.01, end: float = 0.0) -> Callable[[float], float]:
         >>> rate(0.5), rate(0.75), rate(1.0)
         (1.0, 0.5, 0.0)
     """
+    return _risen(warmup, lambda after: end + (1 - end) * (1 - after))
+
+
+def _risen(warmup: float, fall: Callable[[float], float]) -> Callable[[float], float]:
+    """A straight rise over the first ``warmup`` of the budget, not from 0, then a fall over what is left of it."""
 
     def factor(progress: float) -> float:
         if progress < warmup:
             return (progress + 0.02 * warmup) / (1.02 * warmup)
-        return end + (1 - end) * (1 - progress) / (1 - warmup)
+        return fall((progress - warmup) / (1 - warmup))
 
     return factor

@@ -175,6 +175,16 @@ def halvings(shape: Shape) -> int:
     return count
 
 
+def channels_at_sizes(shape: Shape, width: int, deepest: int) -> list[int]:
+    """Channels at each size, the full one first: twice as many at each halving, up to ``deepest``.
+
+    Example:
+        >>> channels_at_sizes((3, 32, 32), 64, 128)
+        [64, 128, 128, 128]
+    """
+    return [min(max(width, deepest), width << n) for n in range(halvings(shape) + 1)]
+
+
 def generator(latent: int, shape: Shape, width: int) -> nn.Sequential:
     """From the base up, doubling: (B, latent) to (B, *shape) in [-1, 1].
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie.nn.conv import PixelsToRow, RowToPixels, Shape
-from reverie.nn.dcgan import halvings
+from reverie.nn.dcgan import channels_at_sizes
 
 
 def form(progress: float, levels: int) -> tuple[int, float]:
@@ -115,7 +115,7 @@ class GrowingGenerator(nn.Module):
     def __init__(self, latent: int, shape: Shape, width: int, deepest: int) -> None:
         """Take the sizes."""
         super().__init__()
-        channels = _channels(shape, width, deepest)[::-1]
+        channels = channels_at_sizes(shape, width, deepest)[::-1]
         count = len(channels) - 1
         base = (channels[0], shape[1] >> count, shape[2] >> count)
         start = nn.Sequential(
@@ -167,7 +167,7 @@ class GrowingCritic(nn.Module):
     def __init__(self, shape: Shape, width: int, deepest: int) -> None:
         """Take the sizes."""
         super().__init__()
-        channels = _channels(shape, width, deepest)[::-1]
+        channels = channels_at_sizes(shape, width, deepest)[::-1]
         last, count = channels[0], len(channels) - 1
         pixels = (shape[1] >> count) * (shape[2] >> count)
         end = nn.Sequential(
@@ -207,10 +207,6 @@ class GrowingCritic(nn.Module):
     def _shrunk(self, x: Tensor, level: int) -> Tensor:
         factor = 1 << (len(self.levels) - 1 - level)
         return functional.avg_pool2d(x, factor) if factor > 1 else x
-
-
-def _channels(shape: Shape, width: int, deepest: int) -> list[int]:
-    return [min(max(width, deepest), width << n) for n in range(halvings(shape) + 1)]
 
 
 def _after() -> list[nn.Module]:

@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.nn.parameter import Parameter
 
 from reverie.nn.conv import PixelsToRow, Shape
-from reverie.nn.dcgan import halvings
+from reverie.nn.dcgan import channels_at_sizes
 from reverie.nn.slope import Halved, SlopeConv
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -102,7 +102,7 @@ def residual_generator(latent: int, shape: Shape, width: int, deepest: int, bloc
         deepest: most channels.
         blocks: of each size.
     """
-    channels = _channels(shape, width, deepest)[::-1]
+    channels = channels_at_sizes(shape, width, deepest)[::-1]
     count, depth = len(channels) - 1, blocks * len(channels)
     layers: list[nn.Module] = [Basis(latent, (channels[0], shape[1] >> count, shape[2] >> count))]
     for n, outputs in enumerate(channels):
@@ -121,7 +121,7 @@ def residual_features(shape: Shape, width: int, deepest: int, blocks: int) -> tu
         deepest: most channels, and F.
         blocks: of each size.
     """
-    channels = _channels(shape, width, deepest)
+    channels = channels_at_sizes(shape, width, deepest)
     count, depth = len(channels) - 1, blocks * len(channels)
     layers: list[nn.Module] = [_thin(shape[0], channels[0])]
     for n, outputs in enumerate(channels):
@@ -136,11 +136,6 @@ def residual_critic(shape: Shape, width: int, deepest: int, blocks: int) -> nn.S
     """The features with a linear layer to one logit: (B, *shape) to (B, 1)."""
     features, count = residual_features(shape, width, deepest, blocks)
     return nn.Sequential(*features, _scaled(nn.Linear(count, 1, bias=False), 1.0))
-
-
-def _channels(shape: Shape, width: int, deepest: int) -> list[int]:
-    """Channels at each size, the full one first."""
-    return [min(max(width, deepest), width << n) for n in range(halvings(shape) + 1)]
 
 
 def _changed(inputs: int, outputs: int) -> nn.Module:
