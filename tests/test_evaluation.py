@@ -47,7 +47,7 @@ def test_references_stand_for_images_that_alternate_between_two_kinds(tmp_path, 
     monkeypatch.setattr(evaluation, "REFERENCES", 100)
     train, test = alternating(200, 1), alternating(60, 2)
     data = ImageData("halves", train, test, ("left", "right"), "all", "none")
-    trained = Trained("run", tmp_path, Corner(), unit(), data, "halves")
+    trained = Trained("run", tmp_path, Corner(), unit(), data)
     found = {figure.name: figure for figure in evaluate(trained, samples=0).figures}
 
     def error(known):
@@ -71,7 +71,7 @@ def test_figures_that_are_not_finite_are_left_out_and_named(tmp_path, monkeypatc
     found = [Figure("good", 1.0, "nats", math.nan, {}), Figure("bad", math.nan, "nats", None, {})]
     monkeypatch.setattr(evaluation, "_of_images", lambda *_: found)
     split = Split(torch.zeros(4, 1, 8, 8, dtype=torch.uint8))
-    trained = Trained("run", tmp_path, Corner(), unit(), ImageData("x", split, split, (), "all", "none"), "x")
+    trained = Trained("run", tmp_path, Corner(), unit(), ImageData("x", split, split, (), "all", "none"))
     assert [figure.name for figure in evaluate(trained).figures] == ["good"]
     assert json.loads((tmp_path / "eval.json").read_text())["left_out"] == {"not finite": ["bad"]}
     assert evaluation.read_figures(tmp_path) == [Figure("good", 1.0, "nats", None, {})]

@@ -56,7 +56,7 @@ def test_half_of_those_shown_are_the_nearest_and_half_the_first_of_the_others():
 
 
 def test_the_picture_lies_among_those_of_the_run(tmp_path):
-    trained = Trained("painter", tmp_path, nn.Identity(), symmetric(), DATA, "shapes")
+    trained = Trained("painter", tmp_path, nn.Identity(), symmetric(), DATA)
     light, dark = draw_lookalikes(trained, DATA.test.pixels[:20], BESIDE)
     assert (light, dark) == (tmp_path / "pictures" / "lookalikes.png", tmp_path / "pictures" / "lookalikes.dark.png")
     with Image.open(light) as image:

@@ -45,7 +45,7 @@ def trained(monkeypatch, tmp_path):
     monkeypatch.setattr(classifier, "EPOCHS", 1)
     data = load("shapes", size=(16, 16))
     first = torch.stack([data.train.pixels[data.train.labels == c][0] for c in range(3)]) / 127.5 - 1
-    return Trained("painter", tmp_path, Painter(first), symmetric(), data, "shapes")
+    return Trained("painter", tmp_path, Painter(first), symmetric(), data)
 
 
 def test_samples_depend_on_neither_batch_nor_count(trained, monkeypatch):

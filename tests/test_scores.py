@@ -20,7 +20,7 @@ def grey(prior, folder, n=120):
     torch.manual_seed(0)
     model = VAE(mlp_encoder(SHAPE, (8,), 4), mlp_decoder(2, (8,), SHAPE), Bernoulli, prior).eval()
     split = Split(torch.randint(0, 256, (n, *SHAPE), dtype=torch.uint8))
-    return Trained("run", folder, model, bits(), ImageData("grey", split, split, (), "all", "none"), "grey")
+    return Trained("run", folder, model, bits(), ImageData("grey", split, split, (), "all", "none"))
 
 
 def test_scores_depend_on_no_batch(monkeypatch, tmp_path):

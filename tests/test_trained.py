@@ -35,7 +35,7 @@ class Told(nn.Module):
 def trained(model, labels=None):
     split = Split(torch.zeros(4, 1, 1, 1, dtype=torch.uint8), labels)
     data = ImageData("squares", split, split, ("1", "0", "two"), "all", "none")
-    return Trained("run", Path(), model, unit(), data, "squares")
+    return Trained("run", Path(), model, unit(), data)
 
 
 def test_a_class_is_its_name_and_a_number_only_where_no_class_has_that_name():

@@ -93,15 +93,15 @@ def subject_of(run: Run, model: nn.Module, plan: Plan, data: Data) -> Trained | 
     if isinstance(data, PointData):
         return Planar(run.name, run.folder, model, data)
     if isinstance(data, TextData):
-        return Written(run.name, run.folder, model, data, plan.view, "")
+        return Written(run.name, run.folder, model, data, plan.view)
     view: Any = plan.view
-    return Trained(run.name, run.folder, model, view, data, "")
+    return Trained(run.name, run.folder, model, view, data)
 
 
 def _continuations(written: Written, epoch: int, step: int, figures: Mapping[str, float]) -> None:
     """The first line or so of the held-out text, gone on with at several temperatures, beside its loss."""
     seed = written.tokenizer.decode(written.data.ids["valid"][:SEED])
-    rows = continuations(written.generator, written.tokenizer, seed)
+    rows = continuations(written.voice.generator, written.tokenizer, seed)
     note_epoch(written.folder, epoch, step, next(iter(figures.values()), None), rows)
 
 

@@ -29,9 +29,9 @@ from reverie.evaluation import evaluate
 from reverie.files import read_json, write, write_json
 from reverie.kinds import Data, Kind, Spec, kind_of, read, spec_of
 from reverie.planar import Planar
-from reverie.text_actions import SHOWN, SPOKEN, Speech, Voice
+from reverie.text_actions import SHOWN, SPOKEN, Speech
 from reverie.trained import Trained
-from reverie.written import Written
+from reverie.written import Voice, Written
 
 CAN = {
     "images": "sample, evaluate",
@@ -156,7 +156,7 @@ class Run:
         view, data = self.plan.view, self.data
         if not isinstance(view, View) or not isinstance(data, ImageData):
             raise self._without("images")
-        return Trained(self.name, self.folder, self.model, view, data, self.config["data"])
+        return Trained(self.name, self.folder, self.model, view, data)
 
     @cached_property
     def written(self) -> Written:
@@ -168,7 +168,7 @@ class Run:
         data = self.data
         if not isinstance(data, TextData):
             raise self._without("text")
-        return Written(self.name, self.folder, self.model, data, self.plan.view, self.config["data"] or "")
+        return Written(self.name, self.folder, self.model, data, self.plan.view)
 
     @cached_property
     def planar(self) -> Planar:

@@ -6,12 +6,10 @@ Pages go to the run's ``pages`` folder, unless ``out`` names a file.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from reverie.actions import Result
 from reverie.data.corpus import TextData
@@ -24,7 +22,6 @@ from reverie.files import write
 from reverie.metrics.batches import never
 from reverie.metrics.figures import Figure
 from reverie.metrics.language import symbol_nats
-from reverie.protocols import TextGenerator
 from reverie.report import reading
 from reverie.text import compression
 from reverie.text.copies import Copies
@@ -33,53 +30,12 @@ from reverie.text.measures import Passage, context_of, figures_of
 from reverie.text.memorisation import memorisation
 from reverie.text.sampling import Choice
 from reverie.text.streaming import Stream
+from reverie.written import Voice
 
 SUFFIX = ".reverie"  # of a compressed text
 LISTED = 20  # of the most surprising symbols that a score names
 SPOKEN = 10_000  # symbols that copies are looked for in, where no text is given
 SHOWN = 20_000  # characters of the held-out text that are scored, where no text is given
-
-
-@dataclass(frozen=True)
-class Voice:
-    """A language model with its vocabulary: all that it takes to speak.
-
-    Args:
-        name: of the run.
-        folder: of the run.
-        model: the module, in evaluation mode.
-        tokenizer: its vocabulary.
-    """
-
-    name: str
-    folder: Path
-    model: nn.Module
-    tokenizer: Tokenizer
-
-    @property
-    def generator(self) -> TextGenerator:
-        """The model as something that predicts symbols.
-
-        Raises:
-            UsageError: it does not.
-        """
-        if isinstance(self.model, TextGenerator):
-            return self.model
-        raise UsageError(f"{self.name} cannot predict symbols: its {type(self.model).__name__} has no step().")
-
-    def sha256(self) -> str:
-        """The hash of the weights file.
-
-        Raises:
-            ReverieError: there is none yet.
-        """
-        path = self.folder / "model" / "model.safetensors"
-        try:
-            return sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ReverieError(
-                f"{path} cannot be read ({error.strerror}): only a finished run compresses, since others change."
-            ) from error
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ class Trained:
         model: the module.
         view: how pixels become its observations.
         data: what it was trained on, with fixed test bits.
-        source: the name or path of the data as it was given.
     """
 
     name: str
@@ -33,7 +32,6 @@ class Trained:
     model: nn.Module
     view: View
     data: ImageData
-    source: str
 
     def autoencoder(self, verb: str) -> Autoencoder:
         """The model as something with codes.

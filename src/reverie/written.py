@@ -1,6 +1,7 @@
-"""A trained language model with its text: all that generation and evaluation need, whatever the kind of model."""
+"""A trained language model, with its vocabulary to speak, and with its text to be measured."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from torch import nn
@@ -8,8 +9,50 @@ from torch import nn
 from reverie.data.corpus import TextData
 from reverie.data.tokenizers import Tokenizer
 from reverie.engine.plan import View
-from reverie.errors import UsageError
+from reverie.errors import ReverieError, UsageError
 from reverie.protocols import TextGenerator
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A language model with its vocabulary: all that it takes to speak.
+
+    Args:
+        name: of the run.
+        folder: of the run.
+        model: the module, in evaluation mode.
+        tokenizer: its vocabulary.
+    """
+
+    name: str
+    folder: Path
+    model: nn.Module
+    tokenizer: Tokenizer
+
+    @property
+    def generator(self) -> TextGenerator:
+        """The model as something that predicts symbols.
+
+        Raises:
+            UsageError: it does not.
+        """
+        if isinstance(self.model, TextGenerator):
+            return self.model
+        raise UsageError(f"{self.name} cannot predict symbols: its {type(self.model).__name__} has no step().")
+
+    def sha256(self) -> str:
+        """The hash of the weights file.
+
+        Raises:
+            ReverieError: there is none yet.
+        """
+        path = self.folder / "model" / "model.safetensors"
+        try:
+            return sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ReverieError(
+                f"{path} cannot be read ({error.strerror}): only a finished run compresses, since others change."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -22,7 +65,6 @@ class Written:
         model: the module.
         data: the text it was trained on, in numbers.
         view: how it saw the text.
-        source: the name or path of the text as it was given.
     """
 
     name: str
@@ -30,7 +72,6 @@ class Written:
     model: nn.Module
     data: TextData
     view: View
-    source: str
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -44,12 +85,10 @@ class Written:
         return self.data.tokenizer
 
     @property
-    def generator(self) -> TextGenerator:
-        """The model as something that predicts symbols.
+    def voice(self) -> Voice:
+        """The model with its vocabulary, without its text.
 
         Raises:
-            UsageError: it does not.
+            UsageError: no vocabulary was chosen yet.
         """
-        if isinstance(self.model, TextGenerator):
-            return self.model
-        raise UsageError(f"{self.name} cannot predict symbols: its {type(self.model).__name__} has no step().")
+        return Voice(self.name, self.folder, self.model, self.tokenizer)

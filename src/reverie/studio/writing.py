@@ -22,7 +22,8 @@ from reverie.text.generation import read, without
 from reverie.text.measures import Passage, evaluate_baselines
 from reverie.text.sampling import Choice, log_odds
 from reverie.text.streaming import Stream
-from reverie.text_actions import Speech, Voice
+from reverie.text_actions import Speech
+from reverie.written import Voice
 
 MOST = 5000  # symbols of one writing
 LONGEST = 60.0  # seconds of it, and of anything else that is asked
