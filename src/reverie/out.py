@@ -2,14 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image
 
 from reverie.errors import ReverieError, UsageError
-from reverie.planar import Planar
 from reverie.report import sheets
 from reverie.report.theme import Name
-from reverie.trained import Trained
+
+
+class _OfRun(Protocol):
+    """What has pictures: a model of a run."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
 
 
 def check_png(out: Path) -> None:
@@ -36,7 +44,7 @@ def save_png(image: Image.Image, out: Path, text: Mapping[str, str]) -> Path:
         raise UsageError(f"--out {out} cannot be written ({reason or error}); choose another place.") from error
 
 
-def save_drawn(model: Trained | Planar, name: str, out: Path | None, draw: Callable[[Name], Image.Image]) -> list[Path]:
+def save_drawn(model: _OfRun, name: str, out: Path | None, draw: Callable[[Name], Image.Image]) -> list[Path]:
     """Write a picture among those of a run, for light and for dark pages, or for light ones where ``out`` says.
 
     Args:

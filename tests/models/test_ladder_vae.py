@@ -143,7 +143,7 @@ def test_the_loss_weighs_the_divergence_of_layers_and_tells_it_by_size():
     model.objective = Bound(beta=3.0, warmup=0.5)
     half = model.loss("vae", protocols.Batch(x, progress=0.25), noise)
     torch.testing.assert_close(half.value, plain.logs["reconstruction"] + 1.5 * plain.logs["kl"])
-    model.objective = Bound(floor=1000.0)
+    model.objective = Bound(free_bits=1000.0)
     free = model.loss("vae", protocols.Batch(x), noise)
     torch.testing.assert_close(free.value, plain.logs["reconstruction"] + 3000.0)  # three layers
     torch.testing.assert_close(free.logs["kl"], plain.logs["kl"])

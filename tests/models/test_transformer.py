@@ -62,8 +62,8 @@ def test_what_comes_later_changes_nothing_before_and_what_is_too_far_neither():
 def test_attention_is_its_equation():
     torch.manual_seed(0)
     layer, x = Layer(8, 2, REACH, 1), torch.randn(1, 6, 8)
-    normal = layer.before_look(x)[0]
-    query, key, value = layer.ask(normal).split(8, 1)
+    normal = layer.attention_norm(x)[0]
+    query, key, value = layer.query_key_value(normal).split(8, 1)
     heads = []
     for h in (slice(0, 4), slice(4, 8)):
         rows = []
@@ -74,8 +74,8 @@ def test_attention_is_its_equation():
             weights = (turned @ asked / math.sqrt(4)).softmax(0)
             rows.append(weights @ value[list(places), h])
         heads.append(torch.stack(rows))
-    wanted = layer.answer(torch.cat(heads, 1))
-    torch.testing.assert_close(layer.look(x, None)[0][0], wanted, rtol=1e-4, atol=1e-5)
+    wanted = layer.mixed(torch.cat(heads, 1))
+    torch.testing.assert_close(layer.attend(x, None)[0][0], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_rotations_know_distances_alone():

@@ -331,7 +331,7 @@ def test_free_bits_raise_what_is_paid_and_not_what_is_told():
     x, noise = bits(3, 1, 4, 4), StepNoise((0,), 0, 3)
     model = tiny()
     before = model.loss("vae", protocols.Batch(x), noise)
-    model.objective = Bound(floor=100.0)
+    model.objective = Bound(free_bits=100.0)
     after = model.loss("vae", protocols.Batch(x), noise)
     torch.testing.assert_close(after.value, before.logs["reconstruction"] + 200.0)
     torch.testing.assert_close(after.logs["kl"], before.logs["kl"])

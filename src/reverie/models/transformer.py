@@ -70,9 +70,9 @@ class Transformer(nn.Module):
     def _logits(self, tokens: Tensor, state: States | None, noise: Noise | None) -> tuple[Tensor, States]:
         x, after = self._kept(self.embedding(tokens), "embedding", noise), list[Tensor]()
         for i, one in enumerate(self.layers):
-            added, past = one.look(x, None if state is None else state[i])  # type: ignore[operator]
-            x = x + self._kept(added, f"look {i}", noise)
-            x = x + self._kept(one.think(x), f"think {i}", noise)  # type: ignore[operator]
+            added, past = one.attend(x, None if state is None else state[i])  # type: ignore[operator]
+            x = x + self._kept(added, f"attention {i}", noise)
+            x = x + self._kept(one.feed_forward(x), f"feed-forward {i}", noise)  # type: ignore[operator]
             after.append(past)
         return functional.linear(self.norm(x), self.embedding.weight, self.bias), tuple(after)
 
@@ -95,27 +95,27 @@ class Layer(nn.Module):
     def __init__(self, width: int, heads: int, reach: int, layers: int) -> None:
         super().__init__()
         self.heads, self.reach = heads, reach
-        self.before_look, self.before_think = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.ask, self.answer = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        for one in (self.answer, self.narrow):
+        self.attention_norm, self.feed_forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query_key_value, self.mixed = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        for one in (self.mixed, self.down):
             nn.init.normal_(one.weight, std=0.02 / (2 * layers) ** 0.5)
 
-    def look(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
+    def attend(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
         """What attention adds to x (B, T, D), and the keys and values that later positions may see, (B, M, 2 D)."""
-        query, fresh = self.ask(self.before_look(x)).split((x.shape[2], 2 * x.shape[2]), -1)
+        query, fresh = self.query_key_value(self.attention_norm(x)).split((x.shape[2], 2 * x.shape[2]), -1)
         seen = fresh if past is None else torch.cat([past.to(fresh.dtype), fresh], 1)
         key, value = seen.chunk(2, -1)
         first = seen.shape[1] - x.shape[1]
         query, key = rotated(self._split(query.contiguous()), first), rotated(self._split(key.contiguous()), 0)
-        mixed = functional.scaled_dot_product_attention(
+        found = functional.scaled_dot_product_attention(
             query, key, self._split(value.contiguous()), attn_mask=near(x.shape[1], seen.shape[1], self.reach, x.device)
         )
-        return self.answer(mixed.transpose(1, 2).flatten(2)), seen[:, max(0, seen.shape[1] - self.reach + 1) :]
+        return self.mixed(found.transpose(1, 2).flatten(2)), seen[:, max(0, seen.shape[1] - self.reach + 1) :]
 
-    def think(self, x: Tensor) -> Tensor:
+    def feed_forward(self, x: Tensor) -> Tensor:
         """What the network adds to each position, (B, T, D)."""
-        added: Tensor = self.narrow(functional.gelu(self.widen(self.before_think(x))))
+        added: Tensor = self.down(functional.gelu(self.up(self.feed_forward_norm(x))))
         return added
 
     def _split(self, x: Tensor) -> Tensor:

@@ -39,23 +39,23 @@ class Bound:
 
     Args:
         beta: weight of the divergence (Higgins et al. 2017); 1 is the likelihood's bound.
-        floor: under the divergence, nats, of each of its parts: free bits (Kingma et al. 2016, 1606.04934).
+        free_bits: the least that each part of the divergence counts, nats (Kingma et al. 2016, 1606.04934).
         warmup: part of the budget over which the divergence's weight rises from 0 to ``beta`` (Sonderby et al.
             2016, 1602.02282).
         k: draws of the importance-weighted bound (Burda et al. 2016, 1509.00519); 1 is the evidence lower bound.
 
     Raises:
-        UsageError: several draws together with a beta, a floor or a warm-up, which belong to the evidence lower bound.
+        UsageError: several draws together with a beta, free bits or a warm-up, which belong to the ELBO.
     """
 
     beta: float = 1.0
-    floor: float = 0.0
+    free_bits: float = 0.0
     warmup: float = 0.0
     k: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
-        if self.k > 1 and (self.beta != 1 or self.floor or self.warmup):
+        if self.k > 1 and (self.beta != 1 or self.free_bits or self.warmup):
             raise UsageError(
                 f"The importance-weighted bound of {self.k} draws has no separate divergence to weigh: leave beta at "
                 "1, and free bits and warm-up at 0, or train with 1 draw."
@@ -63,7 +63,7 @@ class Bound:
 
     def of(self, log_likelihood: Tensor, kl: Tensor, progress: float) -> Tensor:
         """The weighed evidence lower bound of each example, (B,), from log p(x|z), (B,), and KL, (B, parts)."""
-        paid = free_bits(kl, self.floor) if self.floor else kl.sum(1)
+        paid = free_bits(kl, self.free_bits) if self.free_bits else kl.sum(1)
         rise = min(1.0, progress / self.warmup) if self.warmup else 1.0
         return elbo(log_likelihood, paid, self.beta * rise)
 

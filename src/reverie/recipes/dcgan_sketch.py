@@ -4,8 +4,8 @@ Architecture: an article on sketches with TensorFlow 2, after Radford et al. 201
 Codes of 100 normal numbers; generator dense 7x7x256, transposed 5x5 convolutions 128, 64 (stride 2) and 1 (stride 2)
 without bias, batch normalisation and LeakyReLU 0.3, tanh; critic of 5x5 convolutions 64 and 128 with stride 2,
 LeakyReLU 0.3 and dropout 0.3, and a dense logit; after each epoch a sheet of the same noise vectors and the weights of
-both networks. Classic training: ``--batch 256 --rate 1e-4 --momentum 0.9 --remembered 0 --keep-epochs``, 100 epochs of
-up to 80,000 drawings.
+both networks. Classic training: ``--batch 256 --rate 1e-4 --momentum 0.9 --ema-half-life 0 --keep-epochs``, 100 epochs
+of up to 80,000 drawings.
 Differs: settings for a few thousand drawings, where 100 epochs of such batches are a thousand updates and not 31,000:
 batch 32, Adam 2e-4 with a first moment of 0.5, and samples from averaged weights; augmentation for a few hundred; batch
 normalisation after the third layer too, which the article's print leaves out; any sides that are multiples of 4, and
@@ -38,7 +38,7 @@ def run(
     rate: Rate = 2e-4,
     momentum: Annotated[float, Range(low=0.0, high=0.999)] = 0.5,
     batch: Count = 32,
-    remembered: Steps = 5000,
+    ema_half_life: Steps = 5000,
 ) -> Plan:
     """The article's game for images whose sides are multiples of 4.
 
@@ -50,7 +50,7 @@ def run(
         rate: of Adam, for both.
         momentum: the decay of Adam's first moment.
         batch: images a turn.
-        remembered: half-life of the averaged weights, in images; 0 for no average.
+        ema_half_life: half-life of the averaged weights, in images; 0 for no average.
     """
     model = GAN(
         sketch_generator(latent, data.shape),
@@ -65,7 +65,7 @@ def run(
         optimizers={"critic": optimizer, "generator": optimizer},
         batch=batch,
         epochs=100,
-        ema=half_life(remembered, batch) if remembered else 0.0,
+        ema=half_life(ema_half_life, batch) if ema_half_life else 0.0,
         watch=1000,
         keep="best",
         pictures={"samples": {}},

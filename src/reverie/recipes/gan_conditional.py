@@ -35,7 +35,7 @@ def run(
     rate: Rate = 2e-3,
     critic_rate: Rate = 4e-3,
     batch: Count = 64,
-    remembered: Count = 5_000,
+    ema_half_life: Count = 5_000,
 ) -> Plan:
     """The hinge game for labelled images whose sides can be halved to between 4 and 16 pixels.
 
@@ -48,7 +48,7 @@ def run(
         rate: of the generator's Adam, at its peak.
         critic_rate: of the critic's Adam, at its peak.
         batch: images a turn.
-        remembered: half-life of the averaged weights in images; at most a twentieth of those seen so far.
+        ema_half_life: half-life of the averaged weights in images; at most a twentieth of those seen so far.
 
     Raises:
         DataError: the images have no labels.
@@ -72,7 +72,7 @@ def run(
         schedule=cosine(end=0.1),
         batch=batch,
         epochs=10,
-        ema=half_life(remembered, batch),
+        ema=half_life(ema_half_life, batch),
         keep="best",
         pictures={"samples": {}},
     )

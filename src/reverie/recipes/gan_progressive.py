@@ -36,7 +36,7 @@ def run(
     latent: Count = 64,
     rate: Rate = 1e-3,
     batch: Count = 64,
-    remembered: Count = 10_000,
+    ema_half_life: Count = 10_000,
 ) -> Plan:
     """The growing game for images whose sides can be halved to between 4 and 16 pixels.
 
@@ -48,7 +48,7 @@ def run(
         latent: numbers in the code.
         rate: of Adam, for both.
         batch: images a turn.
-        remembered: half-life of the averaged weights in images; at most a twentieth of those seen so far.
+        ema_half_life: half-life of the averaged weights in images; at most a twentieth of those seen so far.
     """
     model = GAN(
         GrowingGenerator(latent, data.shape, width, deepest),
@@ -63,7 +63,7 @@ def run(
         optimizers={"critic": optimizer, "generator": optimizer},
         batch=batch,
         epochs=20,
-        ema=half_life(remembered, batch),
+        ema=half_life(ema_half_life, batch),
         keep="best",
         pictures={"samples": {}},
     )

@@ -37,7 +37,7 @@ def run(
     critic: tuple[Count, ...] = (128, 128, 128),
     rate: Rate = 1e-3,
     batch: Count = 256,
-    remembered: Count = 10_000,
+    ema_half_life: Count = 10_000,
 ) -> Plan:
     """The game of points.
 
@@ -53,7 +53,7 @@ def run(
         critic: units of its hidden layers.
         rate: of Adam, for both, at its peak.
         batch: points a turn.
-        remembered: half-life of the averaged weights in points; at most a twentieth of those seen so far.
+        ema_half_life: half-life of the averaged weights in points; at most a twentieth of those seen so far.
     """
     penalties: dict[str, Penalty | None] = {
         "zero-centred": ZeroCentred(lambda progress: weight),
@@ -74,7 +74,7 @@ def run(
         schedule=cosine(end=0.05),
         batch=batch,
         epochs=40,
-        ema=half_life(remembered, batch),
+        ema=half_life(ema_half_life, batch),
         bf16=False,
         pictures={"samples": {"n": 1000}},
     )

@@ -34,7 +34,7 @@ def run(
     blocks: Count = 3,
     beta: Weight = 1.0,
     warmup: Fraction = 0.02,
-    floor: Weight = 0.0,
+    free_bits: Weight = 0.0,
     rate: Rate = 0.02,
     batch: Count = 64,
     ema: Fraction = 0.999,
@@ -50,14 +50,14 @@ def run(
         blocks: residual blocks on the way up at each of those sizes.
         beta: weight of the divergence; 1 is the bound of the likelihood.
         warmup: part of the budget over which that weight rises from 0.
-        floor: free bits of each latent layer, nats.
+        free_bits: the least that the divergence of each latent layer counts in training, nats; 0 for none.
         rate: of Muon, at its peak.
         batch: images a step.
         ema: decay a step of the averaged weights; 0 for none.
         clip: largest norm of the gradient; 0 for no limit.
     """
     ladder = Ladder(data.shape, 2 * data.shape[0], [Rung(width, blocks, count, latent) for count in layers])
-    model = LadderVAE(ladder, logistic_of_each, objective=Bound(beta=beta, floor=floor, warmup=warmup))
+    model = LadderVAE(ladder, logistic_of_each, objective=Bound(beta=beta, free_bits=free_bits, warmup=warmup))
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         view=levels(),

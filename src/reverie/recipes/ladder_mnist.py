@@ -41,7 +41,7 @@ def run(
     depth: Count = 1,
     beta: Weight = 1.0,
     warmup: Fraction = 0.08,
-    floor: Weight = 0.0,
+    free_bits: Weight = 0.0,
     binarise: Binarise = "dynamic",
     rate: Rate = 0.02,
     batch: Count = 96,
@@ -61,7 +61,7 @@ def run(
         depth: layers of the network that sees them.
         beta: weight of the divergence; 1 is the bound of the likelihood.
         warmup: part of the budget over which that weight rises from 0.
-        floor: free bits of each latent layer, nats.
+        free_bits: the least that the divergence of each latent layer counts in training, nats; 0 for none.
         binarise: how pixels become bits: dynamic (drawn each time), static (once), threshold (at 128).
         rate: of Muon, at its peak.
         batch: images a step.
@@ -76,7 +76,7 @@ def run(
     latent_rungs = (Rung(width, blocks, count, latent * 2**place) for place, count in enumerate(layers))
     ladder = Ladder(data.shape, local or data.shape[0], [Rung(max(1, width // 2)), *latent_rungs])
     observation = LocalBits(Bernoulli, data.shape[0], local, depth=depth) if local else Bernoulli
-    model = LadderVAE(ladder, observation, objective=Bound(beta=beta, floor=floor, warmup=warmup))
+    model = LadderVAE(ladder, observation, objective=Bound(beta=beta, free_bits=free_bits, warmup=warmup))
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         view=bits(binarise),

@@ -39,7 +39,7 @@ def run(
     augment: Augment = "none",
     rate: Rate = 2e-3,
     batch: Count = 16,
-    remembered: Count = 5_000,
+    ema_half_life: Count = 5_000,
 ) -> Plan:
     """The relativistic game for images whose sides can be halved to between 4 and 16 pixels.
 
@@ -54,7 +54,7 @@ def run(
         augment: what is done to real and fake images alike before the critic sees them; for few images.
         rate: of Adam, for both, at its peak.
         batch: images a turn.
-        remembered: half-life of the averaged weights in images; at most a twentieth of those seen so far.
+        ema_half_life: half-life of the averaged weights in images; at most a twentieth of those seen so far.
     """
     falling, rising = burn_in(gamma, gamma_end, 0.2), burn_in(0.9, 0.99, 0.2)
     model = GAN(
@@ -72,7 +72,7 @@ def run(
         betas=lambda progress: (0.0, rising(progress)),
         batch=batch,
         epochs=10,
-        ema=half_life(remembered, batch),
+        ema=half_life(ema_half_life, batch),
         keep="best",
         pictures={"samples": {}},
     )

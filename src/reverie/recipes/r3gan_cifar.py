@@ -40,7 +40,7 @@ def run(
     augment: Augment = "none",
     rate: Rate = 5e-4,
     batch: Count = 512,
-    remembered: Count = 300_000,
+    ema_half_life: Count = 300_000,
 ) -> Plan:
     """The relativistic game for labelled images whose sides can be halved to between 4 and 16 pixels.
 
@@ -56,7 +56,7 @@ def run(
         augment: what is done to real and fake images alike before the critic sees them.
         rate: of Adam, for both, at its peak.
         batch: images a turn.
-        remembered: half-life of the averaged weights in images; at most a twentieth of those seen so far.
+        ema_half_life: half-life of the averaged weights in images; at most a twentieth of those seen so far.
 
     Raises:
         DataError: the images have no labels.
@@ -81,7 +81,7 @@ def run(
         betas=lambda progress: (0.0, rising(progress)),
         batch=batch,
         epochs=60,
-        ema=half_life(remembered, batch),
+        ema=half_life(ema_half_life, batch),
         keep="best",
         pictures={"samples": {}},
     )

@@ -4,8 +4,7 @@ Architecture: Kingma et al. 2016 (arXiv:1606.04934, section 6.1): a code of 32 n
 residual blocks of stride 2 with 16, 32 and 32 maps and 3x3 kernels, a dense layer of 450, ELU, and a flow whose steps
 are two-layer masked networks of equal width, the order reversed after each.
 Differs: weight normalisation, with its initialisation from data, is an argument (``weight_norm``) and off; Adam with a
-cosine and averaged weights over minutes, where the paper trains for days; floors of the divergence are an argument
-(``floor``) and off.
+cosine and averaged weights over minutes, where the paper trains for days; free bits (``free_bits``) are there and off.
 The paper's bounds on dynamic binarisation (ELBO; K = 128): without a flow 84.08, depth 2 and width 320 82.02, depth 2
 and width 1920 81.17, depth 4 and width 1920 80.93, depth 8 and width 1920 80.80 and 79.10.
 """
@@ -34,7 +33,7 @@ def run(
     hidden: Count = 450,
     flow: Steps = 2,
     flow_hidden: Count = 320,
-    floor: Weight = 0.0,
+    free_bits: Weight = 0.0,
     warmup: Fraction = 0.0,
     likelihood: Likelihood = "auto",
     binarise: Binarise = "dynamic",
@@ -51,7 +50,7 @@ def run(
         hidden: units of the dense layers.
         flow: steps of an inverse autoregressive flow that the posterior goes through; 0 for none.
         flow_hidden: units of each of the two hidden layers of a step.
-        floor: under the divergence in training, nats (free bits); 0 for none.
+        free_bits: the least that the divergence counts in training, nats; 0 for none.
         warmup: part of the budget over which the divergence's weight rises to 1.
         likelihood: bernoulli (bits), gaussian (one learned variance), logistic (8-bit levels); auto takes bernoulli for
             grey images, else gaussian.
@@ -70,7 +69,7 @@ def run(
         observation,
         StandardNormal(latent),
         flow=through,
-        objective=Bound(floor=floor, warmup=warmup),
+        objective=Bound(free_bits=free_bits, warmup=warmup),
     )
     return Plan(
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]

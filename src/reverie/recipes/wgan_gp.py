@@ -34,7 +34,7 @@ def run(
     augment: Augment = "none",
     rate: Rate = 1e-3,
     batch: Count = 64,
-    remembered: Count = 5_000,
+    ema_half_life: Count = 5_000,
 ) -> Plan:
     """The Wasserstein game for images whose sides can be halved to between 4 and 16 pixels.
 
@@ -47,7 +47,7 @@ def run(
         augment: what is done to real and fake images alike before the critic sees them; for few images.
         rate: of Adam, for both.
         batch: images a turn.
-        remembered: half-life of the averaged weights in images; at most a twentieth of those seen so far.
+        ema_half_life: half-life of the averaged weights in images; at most a twentieth of those seen so far.
     """
     model = GAN(
         generator(latent, data.shape, width),
@@ -62,7 +62,7 @@ def run(
         optimizers={"critic": optimizer, "generator": optimizer},
         batch=batch,
         epochs=20,
-        ema=half_life(remembered, batch),
+        ema=half_life(ema_half_life, batch),
         keep="best",
         pictures={"samples": {}},
     )
