@@ -16,7 +16,8 @@ from docstring_parser import parse
 
 import reverie as package
 from networks import stand_in
-from reverie import arguments, config, recipes, samples
+from reverie import arguments, config, recipes
+from reverie.actions import samples
 from reverie.commands import app, data_app
 from reverie.engine.noise import ItemNoise
 from reverie.kinds import kind_of

@@ -11,12 +11,12 @@ from torch import nn
 
 import reverie
 from reverie import quality
+from reverie.actions.lookalikes import closeness
 from reverie.data import load
 from reverie.data.images import ImageSpec
 from reverie.data.views import bits, symmetric, unit
 from reverie.engine.noise import ItemNoise
 from reverie.errors import Interrupted
-from reverie.lookalikes import closeness
 from reverie.metrics import classifier, samples
 from reverie.metrics.extractors import random_network, scaled
 from reverie.quality import drawn, judged_by_samples, measure_samples, usual_count, watch_samples, yardsticks_of

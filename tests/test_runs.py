@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 import reverie
 from reverie import config, kinds, training
-from reverie.actions import Result
+from reverie.actions.result import Result
 from reverie.errors import ReverieError, UsageError
 from reverie.files import read_lines
 from reverie.runs import Run, free_name

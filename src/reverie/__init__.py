@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from reverie.actions import Result as Result
+    from reverie.actions.result import Result as Result
     from reverie.loading import load_model as load
     from reverie.runs import Run as Run
     from reverie.runs import list_runs as list_runs
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reverie.training import train as train
 
 _PLACES = {
-    "Result": ("reverie.actions", "Result"),
+    "Result": ("reverie.actions.result", "Result"),
     "Run": ("reverie.runs", "Run"),
     "list_runs": ("reverie.runs", "list_runs"),
     "load": ("reverie.loading", "load_model"),

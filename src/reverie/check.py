@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reverie.actions.out import check_png, save_png
 from reverie.data import reading
 from reverie.data.inspection import Inspection, inspect
 from reverie.data.limits import encodable
 from reverie.data.text import holds_text
-from reverie.out import check_png, save_png
 from reverie.report import sheets
 
 SHOWN = 64

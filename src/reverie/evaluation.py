@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from reverie.actions import Result
+from reverie.actions.of_points import COUNT, measure_points, watch_points
+from reverie.actions.of_text import unknown_of
+from reverie.actions.result import Result
 from reverie.data.images import Split
 from reverie.data.streams import Windows
 from reverie.data.views import bits_hash, is_binary
@@ -26,11 +28,9 @@ from reverie.metrics.reconstruction import evaluate_pca, evaluate_reconstruction
 from reverie.metrics.samples import some
 from reverie.metrics.separability import evaluate_separability
 from reverie.planar import Planar
-from reverie.point_actions import COUNT, measure_points, watch_points
 from reverie.protocols import Autoencoder, Density, LatentDensity, Sampler
 from reverie.quality import measure_samples, usual_count
 from reverie.text.measures import COLD, Passage, beginning, evaluate_baselines, evaluate_text
-from reverie.text_actions import unknown_of
 from reverie.trained import Trained
 from reverie.written import Written
 

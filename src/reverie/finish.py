@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from reverie.actions.of_points import film, show_epoch
 from reverie.data import ImageData
 from reverie.data.corpus import TextData
 from reverie.data.points import PointData
@@ -19,7 +20,6 @@ from reverie.kinds import Data
 from reverie.latent import decode_means
 from reverie.metrics.samples import Yardstick
 from reverie.planar import Planar
-from reverie.point_actions import film, show_epoch
 from reverie.protocols import Autoencoder, Conditional, Sampler
 from reverie.quality import judged_by_samples, watch_samples, yardsticks_of
 from reverie.report import card, page, sheets

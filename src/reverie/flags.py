@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from reverie.actions import Result
+    from reverie.actions.result import Result
     from reverie.runs import Run
 
 

@@ -8,13 +8,13 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from reverie.actions import Result
+from reverie.actions.lookalikes import draw_lookalikes
+from reverie.actions.result import Result
 from reverie.data import ImageData, load
 from reverie.data.images import Split
 from reverie.data.views import bits, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import Interrupted
-from reverie.lookalikes import draw_lookalikes
 from reverie.metrics.batches import never
 from reverie.metrics.classifier import classifier
 from reverie.metrics.distances import Moments, frechet_distance

@@ -15,8 +15,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from reverie import actions, config, point_actions, recipes, text_actions
-from reverie.actions import Result
+from reverie import config, recipes
+from reverie.actions import of_images, of_points, of_text
+from reverie.actions.of_text import SHOWN, SPOKEN, Speech
+from reverie.actions.result import Result
 from reverie.data import ImageData
 from reverie.data.corpus import TextData, TextSpec
 from reverie.data.points import PointData
@@ -29,7 +31,6 @@ from reverie.evaluation import evaluate
 from reverie.files import read_json, write, write_json
 from reverie.kinds import Data, Kind, Spec, kind_of, read, spec_of
 from reverie.planar import Planar
-from reverie.text_actions import SHOWN, SPOKEN, Speech
 from reverie.trained import Trained
 from reverie.written import Voice, Written
 
@@ -195,41 +196,41 @@ class Run:
         return Voice(self.name, self.folder, self.model, spec.kept)
 
     def sample(self, n: int = 64, **options: Any) -> Result:
-        """Draw new images or points; see ``reverie.actions.sample`` and ``reverie.point_actions.sample``."""
+        """Draw new images or points; see ``sample`` of ``reverie.actions``, of images and of points."""
         if self.kind == "points":
-            return point_actions.sample(self.planar, n, **options)
-        return actions.sample(self.trained, n, **options)
+            return of_points.sample(self.planar, n, **options)
+        return of_images.sample(self.trained, n, **options)
 
     def reconstruct(self, images: str | Path | None = None, **options: Any) -> Result:
-        """Encode and decode images; see ``reverie.actions.reconstruct``."""
-        return actions.reconstruct(self.trained, images, **options)
+        """Encode and decode images; see ``reverie.actions.of_images.reconstruct``."""
+        return of_images.reconstruct(self.trained, images, **options)
 
     def interpolate(self, a: str | int = 0, b: str | int | None = None, **options: Any) -> Result:
-        """Walk from one image to another; see ``reverie.actions.interpolate``."""
-        return actions.interpolate(self.trained, a, b, **options)
+        """Walk from one image to another; see ``reverie.actions.of_images.interpolate``."""
+        return of_images.interpolate(self.trained, a, b, **options)
 
     def manifold(self, **options: Any) -> Result:
-        """Decode a grid of codes; see ``reverie.actions.manifold``."""
-        return actions.manifold(self.trained, **{**self.plan.pictures.get("manifold", {}), **options})
+        """Decode a grid of codes; see ``reverie.actions.of_images.manifold``."""
+        return of_images.manifold(self.trained, **{**self.plan.pictures.get("manifold", {}), **options})
 
     def traverse(self, image: str | int = 0, **options: Any) -> Result:
-        """Change one number of a code at a time; see ``reverie.actions.traverse``."""
-        return actions.traverse(self.trained, image, **options)
+        """Change one number of a code at a time; see ``reverie.actions.of_images.traverse``."""
+        return of_images.traverse(self.trained, image, **options)
 
     def edit(self, having: str, lacking: str | None = None, **options: Any) -> Result:
-        """Add an attribute to images; see ``reverie.actions.edit``."""
-        return actions.edit(self.trained, having, lacking, **options)
+        """Add an attribute to images; see ``reverie.actions.of_images.edit``."""
+        return of_images.edit(self.trained, having, lacking, **options)
 
     def score(self, source: str | Path | None = None, **options: Any) -> Result:
         """Rank images by how likely they are, or colour a text by how surprising it is; by default held-out ones.
 
-        See ``reverie.actions.score`` and ``reverie.text_actions.score``.
+        See ``reverie.actions.of_images.score`` and ``reverie.actions.of_text.score``.
         """
         if not self.is_text:
-            return actions.score(self.trained, source, **self._for(actions.score, options))
-        chosen = self._for(text_actions.score, options)
-        text, name = text_actions.read_source(source) if source else (self._held_out()[:SHOWN], "the held-out text")
-        return text_actions.score(self.voice, text, name=name, **chosen)
+            return of_images.score(self.trained, source, **self._for(of_images.score, options))
+        chosen = self._for(of_text.score, options)
+        text, name = of_text.read_source(source) if source else (self._held_out()[:SHOWN], "the held-out text")
+        return of_text.score(self.voice, text, name=name, **chosen)
 
     def _for(self, action: Callable[..., Result], options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse options that are for models of another kind."""
@@ -241,10 +242,10 @@ class Run:
         return self.written.data.parts["valid"].decode()
 
     def stream(self, prompt: str = "", *, count: int = 1, **options: Any) -> Speech:
-        """Go on with a text, symbol by symbol; see ``reverie.text_actions.wish_of`` for the options."""
+        """Go on with a text, symbol by symbol; see ``reverie.actions.of_text.wish_of`` for the options."""
         voice = self.voice
-        wish = text_actions.wish_of(**options, train=lambda: self.written.data.ids["train"])
-        return text_actions.speak(voice, prompt, wish, count=count)
+        wish = of_text.wish_of(**options, train=lambda: self.written.data.ids["train"])
+        return of_text.speak(voice, prompt, wish, count=count)
 
     def generate(self, prompt: str = "", *, count: int = 1, **options: Any) -> Result:
         """Go on with a text: its ``values`` hold the ``prompt``, the ``texts``, and a ``note`` of what was unknown."""
@@ -252,7 +253,7 @@ class Run:
         return Result([], values={"prompt": speech.prompt, "texts": speech.texts(), "note": speech.note})
 
     def copies(self, source: str | Path | None = None, *, out: Path | None = None, **drawn: Any) -> Result:
-        """What a text, or what the model says, copies from its training text; see ``reverie.text_actions.copies``.
+        """What a text, or what the model says, copies from its training text; see ``reverie.actions.of_text.copies``.
 
         How the model speaks (``length``, ``temperature``, ``seed`` ...) goes without a text.
         """
@@ -260,20 +261,20 @@ class Run:
         if source is not None and drawn:
             raise UsageError(f"{source} is a text already: leave out {', '.join(f'--{name}' for name in drawn)}.")
         if source is not None:
-            text, name = text_actions.read_source(source)
+            text, name = of_text.read_source(source)
         else:
             drawn = {"length": SPOKEN, "temperature": 1.0, **drawn}
             (text,) = self.stream(**drawn).texts()
             name = f"{self.name} at temperature {drawn['temperature']:g}"
-        return text_actions.copies(voice, self.written.data, text, name=name, out=out)
+        return of_text.copies(voice, self.written.data, text, name=name, out=out)
 
     def compress(self, source: str | Path, **options: Any) -> Result:
-        """Compress a text file by the model; see ``reverie.text_actions.compress``."""
-        return text_actions.compress(self.voice, Path(source), **options)
+        """Compress a text file by the model; see ``reverie.actions.of_text.compress``."""
+        return of_text.compress(self.voice, Path(source), **options)
 
     def decompress(self, source: str | Path, **options: Any) -> Result:
-        """Bring back what ``compress`` wrote; see ``reverie.text_actions.restore``."""
-        return text_actions.restore(self.voice, Path(source), **options)
+        """Bring back what ``compress`` wrote; see ``reverie.actions.of_text.restore``."""
+        return of_text.restore(self.voice, Path(source), **options)
 
     def evaluate(self, **options: Any) -> Result:
         """Measure the model on test images, into ``eval.json``; see ``reverie.evaluation.evaluate``."""
@@ -289,7 +290,7 @@ class Run:
             "interpolation": self.interpolate,
             "manifold": self.manifold,
             "traversal": self.traverse,
-            "codes": lambda **how: actions.codes(self.trained, **how),
+            "codes": lambda **how: of_images.codes(self.trained, **how),
         }
         return [file for name, how in self.plan.pictures.items() for file in drawers[name](**how).files]
 

@@ -15,7 +15,7 @@ from reverie.errors import UsageError
 from reverie.flags import PLAIN, Common, RunName, Seed, opened, say, show
 
 if TYPE_CHECKING:
-    from reverie.text_actions import Speech
+    from reverie.actions.of_text import Speech
 
 app = App(name="text", default_parameter=Parameter(consume_multiple=True, negative=()), result_action="return_none")
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from reverie.actions.scores import log_likelihoods
 from reverie.errors import UsageError
 from reverie.export.parts import parts_of
 from reverie.latent import attribute_accuracy
 from reverie.runs import open_run
-from reverie.scores import log_likelihoods
 from reverie.studio import desk as module
 from reverie.studio.desk import DRAWS, Desk, explored
 from reverie.trained import codes_of, spread

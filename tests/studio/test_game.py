@@ -9,13 +9,13 @@ import torch
 from starlette.exceptions import HTTPException
 
 from reverie import config
+from reverie.actions.of_points import scene
 from reverie.data.points import Drawing, load_points
 from reverie.engine.loop import Report, Training, fit
 from reverie.engine.ranks import World
 from reverie.engine.turn import Job
 from reverie.errors import UsageError
 from reverie.metrics.points import found_modes
-from reverie.point_actions import scene
 from reverie.report.field import REACH
 from reverie.studio import game as module
 from reverie.studio.game import LAWS, MOST, POINTS, RECIPE, SIDE, Arena, Game

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 from torch import Tensor
 
-from reverie import scores
+from reverie.actions import scores
 from reverie.engine import machine
 from reverie.engine.checkpoint import newest
 from reverie.errors import UsageError

@@ -19,12 +19,12 @@ from starlette.exceptions import HTTPException
 from torch import Tensor
 
 from reverie import config
+from reverie.actions.of_points import scene, watch_points
 from reverie.data.points import Drawing, PointData, load_points
 from reverie.engine.ranks import World
 from reverie.engine.turn import Job, Learner, round_of
 from reverie.errors import UsageError
 from reverie.planar import Planar
-from reverie.point_actions import scene, watch_points
 from reverie.report.field import EDGE, arrows, balanced
 from reverie.training import build
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from reverie import text_actions
+from reverie.actions import of_text
+from reverie.actions.of_text import Speech
 from reverie.data.prompts import encode_prompt
 from reverie.errors import ReverieError, UsageError
 from reverie.report import table
@@ -22,7 +23,6 @@ from reverie.text.generation import read, without
 from reverie.text.measures import Passage, evaluate_baselines
 from reverie.text.sampling import Choice, log_odds
 from reverie.text.streaming import Stream
-from reverie.text_actions import Speech
 from reverie.written import Voice
 
 MOST = 5000  # symbols of one writing
@@ -58,7 +58,7 @@ class Writer:
             "data": data["name"],
             "symbols": self.voice.tokenizer.kind,
             "vocabulary": len(self.voice.tokenizer),
-            "beginning": self.voice.tokenizer.decode(text_actions.start_of(self.voice.tokenizer)),
+            "beginning": self.voice.tokenizer.decode(of_text.start_of(self.voice.tokenizer)),
             "most": MOST,
         }
 
@@ -69,7 +69,7 @@ class Writer:
             UsageError: the prompt is no text, or a number lies outside its range.
         """
         numbers = {name: value for name, value in wish.items() if name != "prompt" and value is not None}
-        return text_actions.speak(self.voice, _text(wish, "prompt"), text_actions.wish_of(**_checked(numbers)))
+        return of_text.speak(self.voice, _text(wish, "prompt"), of_text.wish_of(**_checked(numbers)))
 
     def next(self, wish: Mapping[str, Any]) -> dict[str, Any]:
         """The likeliest symbols after a text: each with its text, the model's probability, and that of a draw.
@@ -82,7 +82,7 @@ class Writer:
             **{name: numbers[name] for name in ("temperature", "top_k", "top_p", "min_p") if name in numbers}
         )
         tokenizer = self.voice.tokenizer
-        before = text_actions.start_of(tokenizer, encode_prompt(tokenizer, _text(wish, "text"))[0])
+        before = of_text.start_of(tokenizer, encode_prompt(tokenizer, _text(wish, "text"))[0])
         logits, _ = read(self.voice.generator, before, 1)
         own = logits.double().softmax(-1)[0]
         drawn = log_odds(without(logits, tokenizer.unknown), choice).softmax(-1)[0]
@@ -108,7 +108,7 @@ class Writer:
             ReverieError: it is no text, has fewer than two symbols, or takes too long.
         """
         end = time.monotonic() + LONGEST
-        cells, figures = text_actions.surprised(
+        cells, figures = of_text.surprised(
             self.voice, _text(wish, "text"), name="pasted", should_stop=lambda: time.monotonic() > end
         )
         rows = [figure.to_json() for figure in figures]

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from reverie.actions import Result
+from reverie.actions.out import save_drawn
+from reverie.actions.result import Result
 from reverie.errors import UsageError
 from reverie.metrics.figures import Figure, Protocol
 from reverie.metrics.points import ANGLES, GOOD, NEAR, SHARE, Found, found_modes, sliced_wasserstein
-from reverie.out import save_drawn
 from reverie.planar import Planar
 from reverie.report import field, sheets
 from reverie.report.field import EDGE, Scene

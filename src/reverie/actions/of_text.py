@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from reverie.actions import Result
+from reverie.actions.result import Result
 from reverie.data.corpus import TextData
 from reverie.data.prompts import encode_prompt
 from reverie.data.text import check_utf8, read_text

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reverie import actions, scores
+from reverie.actions import of_images, scores
 from reverie.data.images import ImageData, Split
 from reverie.data.views import bits
 from reverie.distributions import Bernoulli
@@ -27,7 +27,7 @@ def test_scores_depend_on_no_batch(monkeypatch, tmp_path):
     found = []
     for size in (50, 7):
         monkeypatch.setattr(scores, "BATCH", size)
-        found.append(actions.score(grey(StandardNormal(2), tmp_path), k=3, out=tmp_path / "a.png").values["bound"])
+        found.append(of_images.score(grey(StandardNormal(2), tmp_path), k=3, out=tmp_path / "a.png").values["bound"])
     assert found[0] == pytest.approx(found[1], abs=1e-4)
 
 
@@ -35,7 +35,7 @@ def test_the_strangest_are_restored_from_the_bits_that_were_scored(monkeypatch, 
     trained, seen = grey(StandardNormal(2), tmp_path), []
     encode = trained.model.encode
     monkeypatch.setattr(trained.model, "encode", lambda x: (seen.append(x), encode(x))[1])
-    order = actions.score(trained, k=3, out=tmp_path / "a.png").values["order"]
+    order = of_images.score(trained, k=3, out=tmp_path / "a.png").values["order"]
     assert seen[-1].equal(trained.observe(trained.data.test.pixels)[order[:24]])
 
 
@@ -61,5 +61,5 @@ def test_codes_are_used_by_nats_from_a_standard_normal_and_else_by_variance(tmp_
         assert unit == ("nats" if normal else "variance")
         torch.testing.assert_close(codes, q.mean)
         torch.testing.assert_close(use, q.kl().mean(0) if normal else q.mean.var(0))
-        values = actions.traverse(trained, out=tmp_path / "a.png").values
+        values = of_images.traverse(trained, out=tmp_path / "a.png").values
         assert list(values) == ["kl" if normal else "variance"]

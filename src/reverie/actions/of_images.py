@@ -6,19 +6,19 @@ names a file.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from reverie import latent, samples, scores
+from reverie import latent
+from reverie.actions import samples, scores
+from reverie.actions.out import save_drawn
+from reverie.actions.result import Result
 from reverie.data.images import Split
 from reverie.errors import UsageError, suggest
 from reverie.latent import decode_means
-from reverie.metrics.figures import Figure
-from reverie.out import save_drawn
 from reverie.protocols import Autoencoder, LatentDensity
 from reverie.report import plots, sheets
 from reverie.report.sheets import Axis
@@ -26,23 +26,6 @@ from reverie.trained import Trained, code_use, codes_of, spread
 
 Pair = tuple[float, float]
 EXAMPLES = 2000  # of a class, that an attribute's direction is made from, at most
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an action made.
-
-    Args:
-        files: the pictures and tables that were written.
-        images: the pictures as pixels, uint8 (N, C, H, W), where there are any.
-        figures: what was measured.
-        values: other numbers, by name.
-    """
-
-    files: list[Path]
-    images: Tensor | None = None
-    figures: list[Figure] = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)
 
 
 def sample(

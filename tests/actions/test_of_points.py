@@ -12,6 +12,7 @@ from torch import nn
 
 import reverie
 from reverie import config
+from reverie.actions.of_points import measure_points, watch_points
 from reverie.data.points import load_points
 from reverie.engine.checkpoint import newest
 from reverie.engine.loop import Report
@@ -21,7 +22,6 @@ from reverie.evaluation import evaluate
 from reverie.kinds import kind_of, takes_text
 from reverie.loading import load_model
 from reverie.planar import Planar
-from reverie.point_actions import measure_points, watch_points
 from reverie.runs import Run
 from reverie.training import create, go, prepare
 

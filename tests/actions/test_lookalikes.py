@@ -5,9 +5,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from reverie.actions.lookalikes import SHOWN, closeness, draw_lookalikes, nearest_rows, shown
 from reverie.data import load
 from reverie.data.views import symmetric
-from reverie.lookalikes import SHOWN, closeness, draw_lookalikes, nearest_rows, shown
 from reverie.metrics.extractors import random_network
 from reverie.metrics.neighbours import nearest
 from reverie.metrics.samples import some, yardsticks

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 import reverie as package
+from reverie.actions.of_text import speak, wish_of
 from reverie.data.tokenizers import Characters
 from reverie.errors import DataError, ReverieError, UsageError
 from reverie.runs import Run, open_run
-from reverie.text_actions import speak, wish_of
 from scenes import make_runs, quietly, reverie
 
 TEXT = (
