@@ -10,6 +10,7 @@ from reverie.errors import check_temperature, refuse_label
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.priors import CodeDensity, Prior, StandardNormal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
+from reverie.transforms.autoregressive import Flow
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class VAE(nn.Module):
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """Minus the bound, (B,): the ELBO ``log p(x|z) - beta KL(q || p)`` at one draw, or the bound of k draws."""
+        if isinstance(self.flow, Flow):
+            self.flow.follow(batch.progress)
         inferred = self.infer(batch.x)
         if (k := self.objective.k) > 1:
             return importance_loss(*self.log_weights(batch.x, inferred, noise, k))
@@ -103,7 +106,8 @@ class VAE(nn.Module):
         d = self.latent
         mean, log_variance, context = upcast(self.encoder(x)).tensor_split((d, 2 * d), 1)
         base = Gaussian(mean, log_variance)
-        return base if self.flow is None else Transformed(base, self.flow, context)
+        waits = self.flow is None or (isinstance(self.flow, Flow) and self.flow.waits)
+        return base if waits or self.flow is None else Transformed(base, self.flow, context)
 
     def decode(self, z: Tensor) -> Distribution:
         """The distribution p(x|z) of each code."""

@@ -24,6 +24,7 @@ from reverie.objectives.adversarial import Cost
 from reverie.protocols import Batch, Noise
 from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
 
+LATE = 6.0  # bias of gates that open late: sigma near 0.998, since a step into what is learned must be the identity
 Likelihood = Literal["auto", "bernoulli", "gaussian", "logistic"]
 Binarise = Literal["dynamic", "static", "threshold"]
 Augment = Literal["none", "translation", "translation-cutout", "colour-translation-cutout"]
@@ -44,7 +45,9 @@ def observe(likelihood: Likelihood, binarise: Binarise, data: ImageSpec) -> tupl
     return levels(), SharedLogistic()
 
 
-def posterior_flow(latent: int, context: int, steps: int, hidden: Sequence[int]) -> tuple[Flow | None, int]:
+def posterior_flow(
+    latent: int, context: int, steps: int, hidden: Sequence[int], start: float = 0.0
+) -> tuple[Flow | None, int]:
     """An inverse autoregressive flow for the posterior, and how many numbers the encoder must tell it.
 
     Args:
@@ -52,6 +55,7 @@ def posterior_flow(latent: int, context: int, steps: int, hidden: Sequence[int])
         context: numbers that the flow is told, if there is one.
         steps: of the flow; 0 for none.
         hidden: units of each hidden layer of each step's network.
+        start: part of the budget that the flow waits; then it begins as the identity, and else near it.
 
     Returns:
         The flow and ``context``, or None and 0.
@@ -61,7 +65,8 @@ def posterior_flow(latent: int, context: int, steps: int, hidden: Sequence[int])
     """
     if not steps:
         return None, 0
-    return Flow([InverseAutoregressiveStep(MADE(latent, context, hidden)) for _ in range(steps)]), context
+    bias = LATE if start else 2.0
+    return Flow([InverseAutoregressiveStep(MADE(latent, context, hidden), bias) for _ in range(steps)], start), context
 
 
 def normalise_weights(model: VAE) -> Callable[[Batch, Noise], None]:

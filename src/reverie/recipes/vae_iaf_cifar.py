@@ -7,13 +7,14 @@ Gaussian decoder of one hidden layer of 500; Adam 1e-4, batch 32, 100 epochs (20
 seconds of each epoch, and the reconstructions of 10 images. ``--flow 0`` is the same model without the flow.
 Differs: the networks are masked, so that the Jacobian is triangular and the sum of log sigma is its log-determinant
 (the book's are plain layers, with which that sum is wrong and the bound none); the order is reversed after each step;
-the gate has a bias of 2, so that the flow starts near the identity; the outputs also see z directly; ReLU in encoder
-and decoder, ELU in the flow. A Bernoulli decoder is given bits, not grey colour pixels, which have no Bernoulli
-likelihood. A Gaussian decoder's variance is its own, one for all pixels (the book assigns it to the encoder). Without
-a flow the divergence is exact instead of one draw of it.
+codes go through the flow in the second half of the training, from the identity on, and the divergence's weight rises
+over the first quarter (``--flow-from 0 --warmup 0`` for neither; docs/flows.md has what happens then); the outputs also
+see z directly; ReLU in encoder and decoder, ELU in the flow. A Bernoulli decoder is given bits, not grey colour pixels,
+which have no Bernoulli likelihood. A Gaussian decoder's variance is its own, one for all pixels (the book assigns it to
+the encoder). Without a flow the divergence is exact instead of one draw of it.
 """
 
-from reverie.arguments import Count, Rate, Steps, Weight
+from reverie.arguments import Count, Fraction, Rate, Steps, Weight
 from reverie.data import ImageSpec
 from reverie.engine.plan import Plan
 from reverie.models.vae import VAE
@@ -34,7 +35,9 @@ def run(
     hidden: Count = 500,
     flow: Steps = 3,
     flow_hidden: Count = 500,
+    flow_from: Fraction = 0.5,
     beta: Weight = 1.0,
+    warmup: Fraction = 0.25,
     likelihood: Likelihood = "gaussian",
     binarise: Binarise = "dynamic",
     weight_norm: bool = False,
@@ -49,7 +52,9 @@ def run(
         hidden: units of the layer on each side.
         flow: steps of the flow that the posterior goes through; 0 for none.
         flow_hidden: units of the hidden layer of a step.
+        flow_from: part of the budget after which codes go through the flow; before, the posterior is the Gaussian.
         beta: weight of the divergence; 1 is the bound of the likelihood.
+        warmup: part of the budget over which that weight rises from 0.
         likelihood: gaussian (one learned variance), bernoulli (bits) or logistic (8-bit levels, bits per dimension).
         binarise: how pixels become bits: dynamic (drawn each time), static (once), threshold (at 128).
         weight_norm: whether weights are normalised, and set so that over the first batch every unit has mean 0 and
@@ -58,10 +63,17 @@ def run(
         batch: images a step.
     """
     view, observation = observe(likelihood, binarise, data)
-    through, context = posterior_flow(latent, latent, flow, (flow_hidden,))
+    through, context = posterior_flow(latent, latent, flow, (flow_hidden,), flow_from)
     encoder = mlp_encoder(data.shape, (hidden,), 2 * latent + context)
     decoder = mlp_decoder(latent, (hidden,), data.shape)
-    model = VAE(encoder, decoder, observation, StandardNormal(latent), flow=through, objective=Bound(beta=beta))
+    model = VAE(
+        encoder,
+        decoder,
+        observation,
+        StandardNormal(latent),
+        flow=through,
+        objective=Bound(beta=beta, warmup=warmup),
+    )
     return Plan(
         model=model,
         view=view,

@@ -54,16 +54,35 @@ class Flow(nn.Module):
     After an odd number of steps the order is reversed once more, so that z_i comes out where it went in. From two steps
     on, every number depends on every other. A permutation has determinant 1: the log-determinants add up.
 
+    A flow with a later start waits until so much of a training's budget is spent; till then its model leaves it out.
+    Independent noise makes a decoder find axes (Rolinek et al. 2019, 1812.06775); a flow that is there from the
+    beginning takes that need away, and codes of many numbers stay blurred (docs/flows.md).
+
     Args:
         steps: each from z (..., D) and h to z' and ``log |det dz'/dz|``, with a way back named ``inverse``.
+        start: part of the budget.
     """
 
     steps: Sequence[InverseAutoregressiveStep]
+    progress: Tensor
 
-    def __init__(self, steps: Sequence[InverseAutoregressiveStep]) -> None:
+    def __init__(self, steps: Sequence[InverseAutoregressiveStep], start: float = 0.0) -> None:
         """Take the steps."""
         super().__init__()
         self.steps = nn.ModuleList(steps)  # type: ignore[assignment]
+        self.start = start
+        if start:
+            self.register_buffer("progress", torch.ones(()))  # of the training that these weights come from
+
+    def follow(self, progress: float) -> None:
+        """Take note of how much of the budget is spent, 0 to 1."""
+        if self.start:
+            self.progress.fill_(progress)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the posterior is still what the flow is given."""
+        return self.start > 0 and bool(self.progress < self.start)
 
     def forward(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Take z (..., D), in float32 or better, and h (..., H) to z' (..., D) and ``log |det dz'/dz|`` (...)."""
