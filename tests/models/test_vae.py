@@ -14,9 +14,11 @@ from reverie.engine.noise import ItemNoise, StepNoise
 from reverie.errors import UsageError
 from reverie.models.vae import VAE
 from reverie.nn.conv import conv_vae_decoder, conv_vae_encoder
+from reverie.nn.masked import MADE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import Bound, elbo
 from reverie.priors import StandardNormal, VampPrior
+from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
 
 D, L = 6, 2  # pixels and latent dimensions of the linear model
 VARIANCE = 0.3
@@ -288,6 +290,26 @@ def test_a_flow_is_told_what_the_encoder_says_and_its_bound_is_that_of_its_own_d
     torch.testing.assert_close(ratio, prior - q.log_prob(z).sum(-1))
     torch.testing.assert_close(likelihood, model.decode(z.flatten(0, 1)).log_prob(x.repeat_interleave(4, 0)).view(3, 4))
     assert model.divergence(model.infer(x)) is None
+
+
+def test_a_late_flow_is_left_out_until_its_part_of_the_budget_has_come():
+    steps = [InverseAutoregressiveStep(MADE(2, 2, (4,)))]
+    model, x = with_flow(flow=Flow(steps, start=0.5)), bits(3, 1, 2, 2).double()
+    rest = (model.encoder, model.decoder, model.observation, model.prior)
+    without, with_it = VAE(*rest), VAE(*rest, flow=Flow(steps))
+    for progress, same in ((0.0, without), (0.49, without), (0.5, with_it), (0.9, with_it)):
+        batch, noise = protocols.Batch(x, progress=progress), StepNoise((0,), 0, 3)
+        assert torch.equal(model.loss("vae", batch, noise).value, same.loss("vae", batch, noise).value)
+        assert (model.divergence(model.infer(x)) is None) == (same is with_it)
+
+
+def test_weights_know_whether_their_flow_had_begun():
+    model, twin = (with_flow(flow=Flow([InverseAutoregressiveStep(MADE(2, 2, ()))], start=0.5)) for _ in range(2))
+    assert not twin.flow.waits
+    model.loss("vae", protocols.Batch(bits(3, 1, 2, 2).double(), progress=0.2), StepNoise((0,), 0, 3))
+    twin.load_state_dict(model.state_dict())
+    assert twin.flow.waits
+    assert "progress" not in Flow([InverseAutoregressiveStep(MADE(2, 2, ()))]).state_dict()
 
 
 def test_the_loss_with_a_flow_is_minus_the_log_weight_of_its_draw():

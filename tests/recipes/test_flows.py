@@ -1,12 +1,18 @@
 """Flows by argument: every recipe of a variational autoencoder takes one, and says where it cannot."""
 
+import contextlib
+import signal
+
+import numpy as np
 import pytest
 import torch
 
+import reverie
 from reverie import recipes
 from reverie.data import ImageSpec
+from reverie.engine.loop import Report
 from reverie.engine.noise import ItemNoise, StepNoise
-from reverie.errors import UsageError
+from reverie.errors import Interrupted, UsageError
 from reverie.nn.conv import conv_vae_encoder
 from reverie.protocols import Batch
 
@@ -90,3 +96,41 @@ def test_what_a_flow_is_told_starts_large_where_the_posterior_starts_at_the_prio
     posterior, context = said[:, :4].abs().mean(), said[:, 4:].abs().mean()
     assert float(posterior) < 0.01
     assert float(context / posterior) > 50
+
+
+def test_a_flow_that_comes_late_begins_as_the_identity():
+    model, x = planned("vae-iaf-cifar", flow=3).model, seen(planned("vae-iaf-cifar"))
+    assert model.flow.start == 0.5
+    base = model.encode(x).base.mean.unsqueeze(1)
+    z, log_determinant = model.flow(base, model.encode(x).context.unsqueeze(1))
+    torch.testing.assert_close(z, base, rtol=0.02, atol=0.02)
+    assert float(log_determinant.detach().abs().max()) < 0.1
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """From the step that it is stopped at to a run of eight steps of the recipe whose flow comes late."""
+    path = tmp_path / "pixels.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (80, 8, 8, 3), dtype=np.uint8))
+    usual = {**recipes.find("vae-iaf-cifar").TINY, "data": str(path), "runs": tmp_path, "threads": 1, "steps": 8}
+
+    def train(last):
+        def stop(step, row):
+            if step == last:
+                signal.raise_signal(signal.SIGTERM)
+
+        with contextlib.suppress(Interrupted):
+            reverie.train("vae-iaf-cifar", **usual, name=f"to-{last}", report=Report(on_step=stop))
+        return reverie.open_run(tmp_path / f"to-{last}").model
+
+    return train
+
+
+def test_a_late_flow_learns_in_the_second_half_alone_also_after_a_stop(stopped, tmp_path):
+    first, half, whole = (stopped(last) for last in (1, 4, 9))
+    assert [model.flow.waits for model in (first, half, whole)] == [True, True, False]
+    begun, before, after = (list(model.flow.parameters()) for model in (first, half, whole))
+    assert all(torch.equal(a, b) for a, b in zip(begun, before, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    resumed = reverie.resume(tmp_path / "to-4").model.state_dict()
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.state_dict().items())
