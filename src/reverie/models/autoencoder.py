@@ -1,14 +1,13 @@
 """The autoencoder (Rumelhart, Hinton & Williams 1986): a code so small that only the essence gets through."""
 
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from reverie.distributions import Gaussian, Point, unit_gaussian
+from reverie.nn.alone import Alone
 from reverie.protocols import Batch, Loss, Noise
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(Alone):
     """Encoder and decoder trained by squared error: ``min |x - decode(encode(x))|^2``, summed over pixels.
 
     It has codes, but no prior and no likelihood: it can be explored, but it cannot be sampled from.
@@ -19,22 +18,14 @@ class Autoencoder(nn.Module):
         latent: D.
     """
 
+    player = "autoencoder"
+
     def __init__(self, encoder: nn.Module, decoder: nn.Module, *, latent: int) -> None:
         """Take the parts."""
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.latent = latent
-
-    @property
-    def players(self) -> Mapping[str, nn.Module]:
-        """One player: the whole model."""
-        return {"autoencoder": self}
-
-    @property
-    def turns(self) -> Mapping[str, int]:
-        """One turn a round."""
-        return {"autoencoder": 1}
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """Squared error of each example, summed over pixels, (B,)."""

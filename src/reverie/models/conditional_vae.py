@@ -1,6 +1,5 @@
 """The conditional variational autoencoder (Kingma et al. 2014, 1406.5298; Sohn, Lee & Yan 2015)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +8,7 @@ from torch.nn import functional
 
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
 from reverie.errors import check_temperature, need_label
+from reverie.nn.alone import Alone
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.priors import Normal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
@@ -36,7 +36,7 @@ class Told:
         return self.posterior.draw(noise, k)
 
 
-class ConditionalVAE(nn.Module):
+class ConditionalVAE(Alone):
     """``p(x|y) = int p(x|z, y) p(z) dz``, where the class y is known of every image.
 
     The code is standard normal whatever the class, so that it holds what the class leaves open: of digits, their
@@ -54,6 +54,8 @@ class ConditionalVAE(nn.Module):
         classes: the name of each class; a label is a number into them.
         objective: which bound is trained.
     """
+
+    player = "vae"
 
     def __init__(
         self,
@@ -73,16 +75,6 @@ class ConditionalVAE(nn.Module):
         self.latent = latent
         self.classes = classes
         self.objective = objective or Bound()
-
-    @property
-    def players(self) -> Mapping[str, nn.Module]:
-        """One player: the whole model."""
-        return {"vae": self}
-
-    @property
-    def turns(self) -> Mapping[str, int]:
-        """One turn a round."""
-        return {"vae": 1}
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """Minus the bound of log p(x|y), (B,): the evidence lower bound at one draw, or the bound of k draws.

@@ -3,14 +3,15 @@
 Sources: Sonderby et al. 2016, 1602.02282; Kingma et al. 2016, 1606.04934; Child 2021, 2011.10650.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from reverie.distributions import Gaussian, Observation, standard_normal_log_prob
 from reverie.errors import check_temperature, refuse_label
+from reverie.nn.alone import Alone
 from reverie.nn.ladder import Descent, Ladder
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
@@ -49,7 +50,7 @@ class LadderPosterior:
         return descent, standard_normal_log_prob(e) - descent.log_deviation.sum(1)
 
 
-class LadderVAE(nn.Module):
+class LadderVAE(Alone):
     """``p(x, z) = p(x|z) prod_l p(z_l | z_<l)`` with ``q(z|x) = prod_l q(z_l | z_<l, x)``, topmost layer first.
 
     All of them are diagonal Gaussians. The code of an image is every z_l in deviations of its prior,
@@ -64,6 +65,8 @@ class LadderVAE(nn.Module):
         objective: which bound is trained; free bits are those of a layer.
     """
 
+    player = "vae"
+
     def __init__(self, ladder: Ladder, observation: Observation, *, objective: Bound | None = None) -> None:
         """Take the parts."""
         super().__init__()
@@ -71,16 +74,6 @@ class LadderVAE(nn.Module):
         self.observation = observation
         self.objective = objective or Bound()
         self.latent = ladder.latent
-
-    @property
-    def players(self) -> Mapping[str, nn.Module]:
-        """One player: the whole model."""
-        return {"vae": self}
-
-    @property
-    def turns(self) -> Mapping[str, int]:
-        """One turn a round."""
-        return {"vae": 1}
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """Minus the bound, (B,): the ELBO at one draw, with each layer's exact divergence, or the bound of k draws."""

@@ -5,13 +5,14 @@ back-propagation through time). Regularisation: Merity, Keskar and Socher 2017, 
 language models", 1708.02182.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reverie.nn.alone import Alone
 from reverie.nn.recurrent import MinGRU, Recurrent, States, dropped, fresh, tied
 from reverie.protocols import Batch, Loss, Noise
 
@@ -33,7 +34,7 @@ class Restraint(NamedTuple):
     locked: bool = True  # the same numbers at every step of a window; else drawn anew at each
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(Alone):
     """Embedding, recurrent layers, logits.
 
     The loss of a row is the mean over its positions of ``-log p(next symbol)`` in nats, plus the penalties.
@@ -46,6 +47,8 @@ class LanguageModel(nn.Module):
         restraint: what is dropped and penalised in training.
         last_only: whether the last position of a window alone counts, as with windows that start cold.
     """
+
+    player = "language"
 
     def __init__(
         self,
@@ -68,16 +71,6 @@ class LanguageModel(nn.Module):
         self.project = nn.Linear(units, width) if width != units else nn.Identity()
         self.weight = None if tie else nn.Parameter(torch.empty(symbols, width).uniform_(-0.1, 0.1))
         self.bias = nn.Parameter(torch.zeros(symbols))
-
-    @property
-    def players(self) -> Mapping[str, nn.Module]:
-        """One player: the whole model."""
-        return {"language": self}
-
-    @property
-    def turns(self) -> Mapping[str, int]:
-        """One turn a round."""
-        return {"language": 1}
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """The loss of each row of x (B, T + 1), (B,), and the state after its last symbol but one."""

@@ -1,14 +1,14 @@
 """PixelCNN (van den Oord et al. 2016, 1601.06759 and 1606.05328): an exact density, one pixel after the other."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from reverie.distributions import Support
 from reverie.errors import check_temperature, refuse_label
+from reverie.nn.alone import Alone
 from reverie.nn.gated import GatedPixels
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
 
@@ -31,7 +31,7 @@ class PixelObservation(Protocol):
         """The distribution."""
 
 
-class PixelCNN(nn.Module):
+class PixelCNN(Alone):
     """An image is drawn pixel by pixel: ``log p(x) = sum_i log p(x_i | x_1 ... x_{i-1})``, in reading order.
 
     All factors are computed at once where the image is known, so that the likelihood is exact and costs one pass. A
@@ -43,22 +43,14 @@ class PixelCNN(nn.Module):
         shape: of an image, (C, H, W).
     """
 
+    player = "pixelcnn"
+
     def __init__(self, network: GatedPixels, observation: PixelObservation, shape: tuple[int, int, int]) -> None:
         """Take the parts."""
         super().__init__()
         self.network = network
         self.observation = observation
         self.shape = shape
-
-    @property
-    def players(self) -> Mapping[str, nn.Module]:
-        """One player: the whole model."""
-        return {"pixelcnn": self}
-
-    @property
-    def turns(self) -> Mapping[str, int]:
-        """One turn a round."""
-        return {"pixelcnn": 1}
 
     @property
     def support(self) -> Support:

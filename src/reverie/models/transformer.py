@@ -5,20 +5,20 @@ Vaswani et al. 2017, 1706.03762, with what came after it: normalisation before e
 symbols are and never where, and keys and values that are carried from window to window (Dai et al. 2019, 1901.02860).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reverie.nn.alone import Alone
 from reverie.nn.recurrent import dropped
 from reverie.protocols import Batch, Loss, Noise
 
 States = tuple[Tensor, ...]
 
 
-class Transformer(nn.Module):
+class Transformer(Alone):
     """Embedding, layers of attention and two-layer networks, logits by the embedding.
 
     The loss of a row is the mean over its positions of ``-log p(next symbol)``, nats. A layer looks ``reach`` symbols
@@ -33,6 +33,8 @@ class Transformer(nn.Module):
         dropout: share of the numbers that each part adds that is dropped in training.
     """
 
+    player = "language"
+
     def __init__(self, symbols: int, *, width: int, layers: int, heads: int, reach: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = dropout
@@ -41,16 +43,6 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(Layer(width, heads, reach, layers) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(symbols))
-
-    @property
-    def players(self) -> Mapping[str, nn.Module]:
-        """One player: the whole model."""
-        return {"language": self}
-
-    @property
-    def turns(self) -> Mapping[str, int]:
-        """One turn a round."""
-        return {"language": 1}
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """The loss of each row of x (B, T + 1), (B,), and what the next window may look back at."""

@@ -1,12 +1,12 @@
 """The variational autoencoder (Kingma & Welling 2014, 1312.6114; Rezende et al. 2014, 1401.4082)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from reverie.distributions import Gaussian, Observation, Transformed, upcast
 from reverie.errors import check_temperature, refuse_label
+from reverie.nn.alone import Alone
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
 from reverie.priors import CodeDensity, Prior, StandardNormal
 from reverie.protocols import Batch, Distribution, LogProb, Loss, Noise
@@ -35,7 +35,7 @@ class Inferred:
         return self.posterior.draw(noise, k)
 
 
-class VAE(nn.Module):
+class VAE(Alone):
     """``p(x) = int p(x|z) p(z) dz``, learned with a posterior q(z|x) that an encoder names.
 
     The posterior is a Gaussian ``N(m(x), s(x)^2)``, or that Gaussian pushed through a flow; the prior is standard
@@ -50,6 +50,8 @@ class VAE(nn.Module):
         flow: from (B, K, D) and context (B, 1, H) to (B, K, D) and log-determinants (B, K).
         objective: which bound is trained.
     """
+
+    player = "vae"
 
     def __init__(
         self,
@@ -70,16 +72,6 @@ class VAE(nn.Module):
         self.flow = flow
         self.objective = objective or Bound()
         self.latent = prior.latent
-
-    @property
-    def players(self) -> Mapping[str, nn.Module]:
-        """One player: the whole model."""
-        return {"vae": self}
-
-    @property
-    def turns(self) -> Mapping[str, int]:
-        """One turn a round."""
-        return {"vae": 1}
 
     def loss(self, player: str, batch: Batch, noise: Noise) -> Loss:
         """Minus the bound, (B,): the ELBO ``log p(x|z) - beta KL(q || p)`` at one draw, or the bound of k draws."""
