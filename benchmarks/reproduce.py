@@ -48,6 +48,8 @@ ROWS = {  # the row's name -> recipe and settings
     "vae-conditional": ("vae-conditional", {}),
     "vae-iaf-cifar": ("vae-iaf-cifar", {}),
     "vae-iaf-cifar-without": ("vae-iaf-cifar", {"flow": 0}),
+    "vae-iaf-cifar-early": ("vae-iaf-cifar", {"flow_from": 0, "warmup": 0}),
+    "vae-iaf-cifar-early-without": ("vae-iaf-cifar", {"flow": 0, "warmup": 0}),
     "ladder-cifar": ("ladder-cifar", {}),
     "text-char": ("text-char", {"data": "tinyshakespeare", "minutes": 10}),
     "text-char-short": ("text-char", {"data": "tinyshakespeare", "minutes": 4}),
@@ -128,7 +130,9 @@ def a_step(arguments: dict) -> int:
 def command(name: str) -> str:
     """What a person types for a row."""
     recipe, settings = ROWS[name]
-    return " ".join(["reverie train", recipe, *(f"--{key} {value}" for key, value in settings.items())])
+    return " ".join(
+        ["reverie train", recipe, *(f"--{key.replace('_', '-')} {value}" for key, value in settings.items())]
+    )
 
 
 def latest() -> dict[str, dict]:
