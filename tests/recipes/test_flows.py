@@ -114,14 +114,16 @@ def stopped(tmp_path):
     np.save(path, np.random.default_rng(0).integers(0, 256, (80, 8, 8, 3), dtype=np.uint8))
     usual = {**recipes.find("vae-iaf-cifar").TINY, "data": str(path), "runs": tmp_path, "threads": 1, "steps": 8}
 
-    def train(last):
+    def train(last, **more):
+        name = "-".join(["to", str(last), *more])
+
         def stop(step, row):
             if step == last:
                 signal.raise_signal(signal.SIGTERM)
 
         with contextlib.suppress(Interrupted):
-            reverie.train("vae-iaf-cifar", **usual, name=f"to-{last}", report=Report(on_step=stop))
-        return reverie.open_run(tmp_path / f"to-{last}").model
+            reverie.train("vae-iaf-cifar", **usual, **more, name=name, report=Report(on_step=stop))
+        return reverie.open_run(tmp_path / name).model
 
     return train
 
@@ -134,3 +136,11 @@ def test_a_late_flow_learns_in_the_second_half_alone_also_after_a_stop(stopped, 
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     resumed = reverie.resume(tmp_path / "to-4").model.state_dict()
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.state_dict().items())
+
+
+def test_until_its_flow_comes_a_training_is_that_of_the_model_without_one(stopped, tmp_path):
+    pair = [stopped(4), stopped(4, flow=0)]
+    weights = [model.state_dict() for model in pair]
+    for name, tensor in weights[1].items():
+        there = name.replace("encoder.3.", "encoder.3.0.") if name not in weights[0] else name
+        assert torch.equal(tensor, weights[0][there]), name

@@ -12,6 +12,7 @@ from reverie.data import ImageSpec
 from reverie.engine.loop import Report
 from reverie.engine.noise import StepNoise
 from reverie.errors import Interrupted
+from reverie.nn.mlp import Heads
 from reverie.protocols import Batch
 
 RECIPES = {"vae-iaf-mnist": (1, 12, 12), "vae-iaf-cifar": (3, 8, 8)}
@@ -37,7 +38,8 @@ def test_posterior_observation_and_flow_start_quiet_and_hidden_units_with_varian
     model = plan.model
     with torch.no_grad():
         said = model.encoder(batch.x)
-        hidden = model.encoder[:-1](batch.x) @ model.encoder[-1].weight.T + model.encoder[-1].bias
+        ends = list(model.encoder[-1]) if isinstance(model.encoder[-1], Heads) else [model.encoder[-1]]
+        hidden = torch.cat([model.encoder[:-1](batch.x) @ end.weight.T + end.bias for end in ends], 1)
         z, log_q = model.encode(batch.x).draw(noise)
         observed = model.decoder(z[:, 0])
     torch.testing.assert_close(said, hidden)

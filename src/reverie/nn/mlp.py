@@ -4,13 +4,22 @@ import math
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 class Dense(nn.Linear):
     """``nn.Linear`` whose weights are copied to bf16 once an update, instead of at each use: see ``engine.twins``."""
 
     twins: ClassVar[bool] = True
+
+
+class Heads(nn.ModuleList):
+    """Layers side by side on the same features: (B, F) to (B, the sum of their outputs)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Their outputs one after the other."""
+        return torch.cat([head(x) for head in self], 1)
 
 
 def mlp(

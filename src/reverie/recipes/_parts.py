@@ -18,6 +18,7 @@ from reverie.errors import DataError, UsageError
 from reverie.models.vae import VAE
 from reverie.nn.augmentation import Policy, augmentation
 from reverie.nn.masked import MADE
+from reverie.nn.mlp import Dense, Heads
 from reverie.nn.weight_norm import set_by_first_batch, weight_normalised
 from reverie.objectives import adversarial
 from reverie.objectives.adversarial import Cost
@@ -69,6 +70,16 @@ def posterior_flow(
     return Flow([InverseAutoregressiveStep(MADE(latent, context, hidden), bias) for _ in range(steps)], start), context
 
 
+def tell_context(encoder: nn.Sequential, context: int) -> None:
+    """Let an encoder tell a flow so many numbers by a head of its own, made last.
+
+    What else is drawn for a model is then the same with the flow and without it.
+    """
+    last = encoder[-1]
+    if context and isinstance(last, nn.Linear):
+        encoder[-1] = Heads([last, Dense(last.in_features, context)])
+
+
 def normalise_weights(model: VAE) -> Callable[[Batch, Noise], None]:
     """Normalise the weights of encoder, decoder and flow, and return what sets them by a first batch.
 
@@ -77,7 +88,8 @@ def normalise_weights(model: VAE) -> Callable[[Batch, Noise], None]:
     """
     for network in (model.encoder, model.decoder):
         layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
-        weight_normalised(network, quiet=layers[-1:])
+        heads = [list(several) for several in network.modules() if isinstance(several, Heads)]
+        weight_normalised(network, quiet=heads[-1] if heads else layers[-1:])
     for made in (step.network for step in model.flow.steps) if isinstance(model.flow, Flow) else ():
         weight_normalised(made, quiet=(made.last, made.told[-1]) if isinstance(made, MADE) else ())
     return lambda batch, noise: set_by_first_batch(model, lambda: model.loss("vae", batch, noise))

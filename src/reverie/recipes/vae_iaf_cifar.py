@@ -21,7 +21,7 @@ from reverie.models.vae import VAE
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import Bound
 from reverie.priors import StandardNormal
-from reverie.recipes._parts import Binarise, Likelihood, adam, normalise_weights, observe, posterior_flow
+from reverie.recipes._parts import Binarise, Likelihood, adam, normalise_weights, observe, posterior_flow, tell_context
 
 DATA = "cifar10"
 TINY = {"hidden": 16, "latent": 4, "flow_hidden": 8, "batch": 16}
@@ -63,9 +63,10 @@ def run(
         batch: images a step.
     """
     view, observation = observe(likelihood, binarise, data)
-    through, context = posterior_flow(latent, latent, flow, (flow_hidden,), flow_from)
-    encoder = mlp_encoder(data.shape, (hidden,), 2 * latent + context)
+    encoder = mlp_encoder(data.shape, (hidden,), 2 * latent)
     decoder = mlp_decoder(latent, (hidden,), data.shape)
+    through, context = posterior_flow(latent, latent, flow, (flow_hidden,), flow_from)
+    tell_context(encoder, context)
     model = VAE(
         encoder,
         decoder,
