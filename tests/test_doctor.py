@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from reverie import __version__
+from reverie import __version__, native
 from reverie.doctor import EXTRAS, findings
 
 
@@ -16,6 +16,15 @@ def test_versions_and_folders_are_those_of_this_process(monkeypatch, tmp_path):
     assert (found["reverie"], found["torch"]) == (__version__, torch.__version__)
     assert (found["runs"], found["cache"]) == (str(tmp_path / "mine"), str(tmp_path / "cache"))
     assert all(isinstance(value, str) and value for value in found.values())
+
+
+def test_kernels_are_named_or_why_there_are_none(monkeypatch):
+    monkeypatch.setattr(native, "available", lambda: False)
+    monkeypatch.setattr(native, "missing", lambda: "there is no C compiler")
+    assert findings()["kernels"] == "torch's: there is no C compiler"
+    monkeypatch.setattr(native, "available", lambda: True)
+    monkeypatch.setattr(native, "version", lambda: "0123456789abcdef")
+    assert findings()["kernels"] == "of one's own, 0123456789abcdef"
 
 
 def test_data_is_listed_where_it_lies(monkeypatch, tmp_path):

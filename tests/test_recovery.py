@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import reverie
-from reverie import files
+from reverie import files, native, training
 from reverie.engine.checkpoint import newest, places
 from reverie.engine.loop import Report, fit, restore, save
 from reverie.engine.stop import Stop
@@ -322,6 +323,18 @@ def test_ranks_agree_on_a_stop(pixels, tmp_path):
     run.update(data={**run.record["data"], "fingerprint": "another"})
     answer = reverie_command("train", "--resume", str(run.folder))  # what is refused is not said to have been stopped
     assert (answer.returncode, answer.stderr.count("no longer the same")) == (3, 1), answer.stderr
+
+
+@pytest.mark.parametrize(("made", "words"), [("torch's", "0123, not torch's"), ("0123", "")])
+def test_a_run_that_goes_on_with_other_kernels_is_told(monkeypatch, made, words):
+    monkeypatch.setattr(native, "version", lambda: "0123")
+    said = []
+    record = {"data": {"fingerprint": "one"}, "versions": {"torch": torch.__version__, "kernels": made}}
+    prepared = SimpleNamespace(
+        config={"device": "cpu", "precision": "bf16"}, data=SimpleNamespace(fingerprint=lambda: "one")
+    )
+    training._check_same(SimpleNamespace(record=record), prepared, SimpleNamespace(say=said.append))
+    assert said == ([f"The version of kernels is {words}: the result may differ in the last bits."] if words else [])
 
 
 def test_restoring_is_exact(tmp_path):

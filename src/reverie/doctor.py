@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from reverie import __version__
+from reverie import __version__, native
 from reverie.data.catalog import CATALOG, availability, cache
 from reverie.engine import machine
 from reverie.runs import runs_folder
@@ -32,6 +32,7 @@ def findings() -> dict[str, str]:
         "torch": torch.__version__,
         "device": machine.describe(device),
         "threads": f"{machine.free_cores()} free of {machine.allowed_cores()}",
+        "kernels": f"of one's own, {native.version()}" if native.available() else f"torch's: {native.missing()}",
         "bf16": "fast" if machine.has_fast_bf16(device) else "not faster than fp32 here",
         "runs": str(runs_folder().resolve()),
         "cache": str(cache()),

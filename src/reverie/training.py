@@ -17,7 +17,7 @@ from torch import nn
 
 import reverie
 from reverie import config as configuration
-from reverie import recipes
+from reverie import native, recipes
 from reverie.engine import machine
 from reverie.engine.checkpoint import newest
 from reverie.engine.loop import Report, Training, begin, fit, restore, rounds_in, settle
@@ -183,11 +183,7 @@ def create(prepared: Prepared, name: str | None, runs: Path) -> Path:
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "device": machine.describe(torch.device(config["device"])),
         "threads": config["threads"],
-        "versions": {
-            "reverie": reverie.__version__,
-            "torch": torch.__version__,
-            "python": sys.version.split()[0],
-        },
+        "versions": _versions(config),
         "data": data.record(),
         "view": prepared.plan.view.protocol,
         "parameters": count,
@@ -265,6 +261,14 @@ def _alone(run: Run, ranks: World) -> Iterator[None]:
         yield
 
 
+def _versions(config: Mapping[str, Any]) -> dict[str, str]:
+    """Of what a training is made with; kernels are asked for where they could be used."""
+    versions = {"reverie": reverie.__version__, "torch": torch.__version__, "python": sys.version.split()[0]}
+    if config["device"] == "cpu" and config["precision"] == "bf16":
+        versions["kernels"] = native.version()
+    return versions
+
+
 def _taken(run: Run) -> UsageError:
     """The word to a person whose run is being trained already."""
     return UsageError(f"{run.name} is being trained by process {run.record.get('process')}; wait for it, or stop it.")
@@ -278,10 +282,11 @@ def _check_same(run: Run, prepared: Prepared, report: Report) -> None:
             f"The data of {run.name} ({record['data']['name']}) is no longer the same (another fingerprint). "
             "Bring the old data back, or start a new run with --config."
         )
-    if record["versions"]["torch"] != torch.__version__:
-        report.say(
-            f"torch is {torch.__version__}, not {record['versions']['torch']}: the result may differ in the last bits."
-        )
+    made, now = record["versions"], _versions(prepared.config)
+    for what in ("torch", "kernels"):
+        if made.get(what, "torch's") != now.get(what, "torch's"):
+            words = f"{now.get(what)}, not {made.get(what)}"
+            report.say(f"The version of {what} is {words}: the result may differ in the last bits.")
 
 
 def _fit(run: Run, prepared: Prepared, ranks: World, stop: Stop, report: Report) -> str:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from reverie.errors import UsageError
+from reverie.nn.chain import Chain
 from reverie.nn.processor import short, trains_on_processor
 from reverie.nn.thin import FEW, ThinConv, is_square, spread_out
 
@@ -131,7 +132,7 @@ def conv_vae_encoder(shape: Shape, outputs: int, context: int = 0) -> nn.Sequent
         UsageError: height or width is odd.
     """
     channels, height, width = _even(shape)
-    encoder = nn.Sequential(
+    encoder = Chain(
         nn.Conv2d(channels, 32, 3, padding=1),
         nn.ReLU(inplace=True),
         nn.Conv2d(32, 64, 3, stride=2, padding=1),
@@ -160,7 +161,7 @@ def conv_vae_decoder(inputs: int, shape: Shape) -> nn.Sequential:
     """
     channels, height, width = _even(shape)
     half = (64, height // 2, width // 2)
-    decoder = nn.Sequential(
+    decoder = Chain(
         nn.Linear(inputs, half[0] * half[1] * half[2]),
         nn.ReLU(inplace=True),
         RowToPixels(half),

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, silu
+from torch.nn.functional import pixel_shuffle
 
 from reverie.errors import UsageError
+from reverie.nn.chain import Chain, convolved
 from reverie.nn.conv import Shape
 
 LOWEST, HIGHEST = -7.0, 2.0  # of the log-deviations of priors and posteriors
@@ -64,8 +65,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the two convolutions say."""
-        added: Tensor = self.second(silu(self.first(silu(x))))
-        return x + added
+        return convolved(self.second, convolved(self.first, x, silu=True), silu=True, more=x)
 
 
 class Enlarge(nn.Module):
@@ -88,7 +88,7 @@ class Enlarge(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, outputs, *size)."""
         height, width = self.size
-        return pixel_shuffle(self.conv(silu(x)), 2)[..., :height, :width]
+        return pixel_shuffle(convolved(self.conv, x, silu=True), 2)[..., :height, :width]
 
 
 class LatentLayer(nn.Module):
@@ -139,16 +139,17 @@ class LatentLayer(nn.Module):
             The state below, and with a hint t and the mean and log-deviation of q(t), each (N, L, H, W), in float32 or
             better.
         """
-        m, log_s, added, question = self.joint(silu(h)).split(self.parts, 1)
+        m, log_s, added, question = torch.split(convolved(self.joint, h, silu=True), self.parts, 1)
         m, log_s = _precise(m), _bounded(log_s)
         t, drawn = numbers, []
         if hint is not None:
-            m_q, log_s_q = self.posterior(silu(question + hint)).chunk(2, 1)
+            m_q, log_s_q = convolved(self.posterior, question + hint, silu=True).chunk(2, 1)
             mean, log_deviation = (_precise(m_q) - m) * torch.exp(-log_s), _bounded(log_s_q) - log_s
             t = mean + torch.exp(log_deviation) * numbers
             drawn = [t, mean, log_deviation]
         z = m + torch.exp(log_s) * t
-        below: Tensor = self.block(h + added + self.project(z))
+        kept = (h + added).expand(len(z), -1, -1, -1)
+        below: Tensor = self.block(convolved(self.project, z, more=kept))
         return below, drawn
 
 
@@ -195,7 +196,7 @@ class Ladder(nn.Module):
         for rise, layers in zip(self.rises, self.layers, strict=True):
             x = rise(x)
             if layers:
-                found = [*next(hints)(silu(x)).chunk(layers, 1), *found]
+                found = [*convolved(next(hints), x, silu=True).chunk(layers, 1), *found]
         return found
 
     def descend(self, hints: Sequence[Tensor], e: Tensor) -> Descent:
@@ -246,13 +247,13 @@ def rung_sizes(shape: Shape, rungs: int) -> list[tuple[int, int]]:
     return sizes[1:]
 
 
-def _rises(channels: int, rungs: Sequence[Rung]) -> Iterator[nn.Sequential]:
+def _rises(channels: int, rungs: Sequence[Rung]) -> Iterator[Chain]:
     """To each rung from the one below: a strided convolution, with 5x5 kernels of the image, and residual blocks."""
     scale = max(1, sum(rung.blocks for rung in rungs)) ** -0.5
-    yield nn.Sequential(nn.Conv2d(channels, rungs[0].width, 5, stride=2, padding=2), *_blocks(rungs[0], scale))
+    yield Chain(nn.Conv2d(channels, rungs[0].width, 5, stride=2, padding=2), *_blocks(rungs[0], scale))
     for lower, upper in pairwise(rungs):
         strided = nn.Conv2d(lower.width, upper.width, 3, stride=2, padding=1)
-        yield nn.Sequential(nn.SiLU(), strided, *_blocks(upper, scale))
+        yield Chain(nn.SiLU(), strided, *_blocks(upper, scale))
 
 
 def _steps(outputs: int, rungs: Sequence[Rung], sizes: Sequence[tuple[int, ...]]) -> Iterator[nn.Module]:

@@ -1,0 +1,11 @@
+"""Products of convolutions in C, compiled on this machine when a training first wants them.
+
+They take bf16 images whose channels come last and float32 weights, sum in float32, and read and write with the
+activations around a layer, which otherwise are passes over memory of their own. Where the processor has no AVX-512
+BF16, or the machine no C compiler, torch's own kernels are used.
+"""
+
+from reverie.native.kernels import available, missing, version
+from reverie.native.products import Read, Shape, Write, add_up, gather, spread, weigh
+
+__all__ = ["Read", "Shape", "Write", "add_up", "available", "gather", "missing", "spread", "version", "weigh"]

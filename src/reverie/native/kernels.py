@@ -1,0 +1,142 @@
+"""From the C files beside this one to a library in the cache, and its functions."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from reverie.data.catalog import cache as cache_folder
+
+HERE = Path(__file__).parent
+SETS = ("f", "bw", "dq", "vl", "bf16")  # of AVX-512, which the files are written for
+PROCESSOR = ["-mavx2", "-mfma", *(f"-mavx512{name}" for name in SETS)]
+FLAGS = ["-O3", "-fopenmp", "-shared", "-fPIC", "-fvisibility=hidden", *PROCESSOR]
+SECONDS = 120.0  # that a compiler may take
+
+
+class Layer(ctypes.Structure):
+    """The shape of a layer, as tiles.h has it."""
+
+    _fields_ = [
+        (name, ctypes.c_int64)
+        for name in ("images", "height", "width", "big", "rows", "columns", "small", "kernel", "stride", "padding")
+    ]
+
+
+class Source(ctypes.Structure):
+    """What is read, as tiles.h has it."""
+
+    _fields_ = [("x", ctypes.c_void_p), ("gate", ctypes.c_void_p), ("slope", ctypes.c_float), ("silu", ctypes.c_int32)]
+
+
+class Target(ctypes.Structure):
+    """What is written, as tiles.h has it."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("y", "bias", "inner", "more")),
+        ("slope", ctypes.c_float),
+        ("sums", ctypes.c_void_p),
+    ]
+
+
+def available() -> bool:
+    """Whether this machine has the kernels; the first question compiles them, which takes some seconds."""
+    return not missing()
+
+
+def missing() -> str:
+    """Why this machine has no kernels of its own, in words; nothing where it has them."""
+    return _built()[1]
+
+
+def version() -> str:
+    """The hash of the kernels; of a machine that has none, whose kernels are used."""
+    return _place().stem if available() else "torch's"
+
+
+def library() -> ctypes.CDLL:
+    """The compiled functions.
+
+    Raises:
+        RuntimeError: there are none here; ask ``available`` first.
+    """
+    found, why = _built()
+    if found is None:
+        raise RuntimeError(f"no kernels of one's own: {why}")
+    return found
+
+
+@cache
+def _built() -> tuple[ctypes.CDLL | None, str]:
+    if why := next(_obstacles(), ""):
+        return None, why
+    try:
+        return _with_types(_opened(_place())), ""
+    except (OSError, subprocess.SubprocessError) as error:
+        words = [*str(getattr(error, "stderr", None) or error).strip().splitlines(), repr(error)]
+        return None, f"they could not be compiled: {words[0]}"
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    """What lies at a path; made, or where it cannot be opened made anew."""
+    with suppress(OSError):
+        return ctypes.CDLL(str(path))
+    _compile(path)
+    return ctypes.CDLL(str(path))
+
+
+def _obstacles() -> Iterator[str]:
+    if os.environ.get("REVERIE_KERNELS") == "torch":
+        yield "REVERIE_KERNELS=torch"
+    elif platform.system() != "Linux" or platform.machine() != "x86_64":
+        yield "they are for Linux on x86-64"
+    elif not torch.cpu.get_capabilities().get("avx512_bf16"):
+        yield "the processor has no AVX-512 BF16"
+    elif not _compiler():
+        yield "there is no C compiler (cc, gcc or clang)"
+
+
+def _compiler() -> str | None:
+    return next(filter(None, map(shutil.which, (os.environ.get("CC") or "cc", "gcc", "clang"))), None)
+
+
+def _sources() -> list[Path]:
+    return sorted([*HERE.glob("*.c"), *HERE.glob("*.h")])
+
+
+def _place() -> Path:
+    """The library of these very sources."""
+    content = b"\0".join([" ".join(FLAGS).encode(), *(path.read_bytes() for path in _sources())])
+    return cache_folder() / "kernels" / f"{hashlib.sha256(content).hexdigest()[:16]}.so"
+
+
+def _compile(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [str(source) for source in _sources() if source.suffix == ".c"]
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        command = [str(_compiler()), *FLAGS, *files, "-o", str(made)]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
+        made.replace(path)  # whole, whoever else compiles it now
+
+
+def _with_types(found: ctypes.CDLL) -> ctypes.CDLL:
+    layer, source, target = (ctypes.POINTER(kind) for kind in (Layer, Source, Target))
+    for way in ("", "winograd_"):
+        for product in ("gather", "spread"):
+            getattr(found, way + product).argtypes = [layer, source, ctypes.c_void_p, target, ctypes.c_int]
+        getattr(found, way + "weigh").argtypes = [layer, source, source, ctypes.c_void_p, ctypes.c_int]
+    found.add_up.argtypes = [ctypes.c_int64, ctypes.c_int64, source, ctypes.c_void_p, ctypes.c_int]
+    for product in ("gather", "spread", "weigh"):
+        for way in ("", "winograd_"):
+            getattr(found, way + product).restype = None
+    return found

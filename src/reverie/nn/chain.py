@@ -1,0 +1,171 @@
+"""Convolutions with the activations around them as one product each, while a processor trains in bf16.
+
+Torch makes a convolution, adds its bias, applies an activation, and back again, each as a pass over memory. The kernels
+of ``reverie.native`` read and write with the activation, take float32 weights as they are and give float32 gradients.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reverie import native
+from reverie.native import Read, Shape, Write
+from reverie.nn.processor import short, trains_on_processor
+from reverie.nn.thin import FEW, is_square
+
+
+class Chain(nn.Sequential):
+    """``nn.Sequential``; in training its convolutions take a SiLU before and a (leaky) ReLU behind them along."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Layer after layer."""
+        if not _runs(self, x):
+            y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+            return y
+        for layer, before, behind in _steps(list(self)):
+            if behind is not None or before is not None or isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                x = convolved(layer, x, silu=before is not None, slope=1.0 if behind is None else _slope(behind))
+            else:
+                x = layer(x)
+        return x
+
+
+def convolved(
+    layer: nn.Module, x: Tensor, *, silu: bool = False, slope: float = 1.0, more: Tensor | None = None
+) -> Tensor:
+    """``leaky(layer(silu(x)))`` or ``layer(silu(x)) + more``, in training by one product.
+
+    Args:
+        layer: a convolution, or a transposed one.
+        x: (N, C, H, W).
+        silu: whether there is an activation before the layer.
+        slope: below 0, of the (leaky) ReLU behind it; 1 for none.
+        more: is added, where there is no activation behind the layer.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if more is not None and slope != 1:
+        raise ValueError("what is added to a convolution has no activation before it")
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and _runs(layer, x) and _fits(layer, x):
+        spreads = isinstance(layer, nn.ConvTranspose2d)
+        rest = int(layer.output_padding[0]) if spreads else 0
+        how = _How(layer.stride[0], int(layer.padding[0]), rest, spreads, silu, slope)
+        given = short(x, more)
+        made: Tensor = _Product.apply(given[0], layer.weight, layer.bias, given[1], how)  # type: ignore[no-untyped-call]
+        return made
+    y: Tensor = layer(functional.silu(x) if silu else x)
+    y = y if slope == 1 else functional.leaky_relu(y, slope)
+    return y if more is None else y + more
+
+
+class _How(NamedTuple):
+    """What a layer does beside its weights."""
+
+    stride: int
+    padding: int
+    rest: int  # pixels on the lower right that only a transposed convolution has
+    spreads: bool
+    silu: bool
+    slope: float
+
+
+def _runs(module: nn.Module, x: Tensor) -> bool:
+    half = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return half and trains_on_processor(module, x) and native.available()
+
+
+def _fits(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
+    """Whether the kernels make this layer, and no slower than torch does."""
+    if not is_square(layer) or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        return False
+    spreads_to = layer.out_channels if isinstance(layer, nn.ConvTranspose2d) else layer.in_channels
+    return spreads_to > FEW or not (isinstance(layer, nn.ConvTranspose2d) or x.requires_grad)  # see nn/thin.py
+
+
+def _steps(layers: list[nn.Module]) -> Iterator[tuple[nn.Module, nn.Module | None, nn.Module | None]]:
+    """Layers, each convolution with the activations before and behind it that it takes along."""
+    place = 0
+    while place < len(layers):
+        before = layers[place] if isinstance(layers[place], nn.SiLU) and _is_convolution(layers, place + 1) else None
+        place += before is not None
+        layer, behind = layers[place], None
+        if _is_convolution(layers, place) and place + 1 < len(layers) and _slope(layers[place + 1]) != 1:
+            behind = layers[place + 1]
+        place += 1 + (behind is not None)
+        yield layer, before, behind
+
+
+def _is_convolution(layers: list[nn.Module], place: int) -> bool:
+    return place < len(layers) and isinstance(layers[place], nn.Conv2d | nn.ConvTranspose2d)
+
+
+def _slope(layer: nn.Module) -> float:
+    """Below 0, of a (leaky) ReLU; 1 for any other layer."""
+    if isinstance(layer, nn.ReLU):
+        return 0.0
+    return layer.negative_slope if isinstance(layer, nn.LeakyReLU) and layer.negative_slope >= 0 else 1.0
+
+
+class _Product(torch.autograd.Function):
+    """A convolution and the activations around it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, more: Tensor | None, how: _How) -> Tensor:
+        ctx.how, ctx.shape = how, _shape(x, weight, how)
+        make = native.spread if how.spreads else native.gather
+        write = Write(None if bias is None else bias.float(), how.slope, more=None if more is None else _last(more))
+        y = make(ctx.shape, Read(_last(x), how.silu), _last(weight.float()), write)
+        ctx.save_for_backward(x, weight, bias, more, None if how.slope == 1 else y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, more, y = ctx.saved_tensors
+        how, (of_x, of_weight, of_bias, of_more, _) = ctx.how, ctx.needs_input_grad
+        if torch.is_grad_enabled():  # it is differentiated again
+            return *_by_torch(ctx, gradient, x, (weight, bias, more)), None
+        behind, before = Read(_last(gradient), gate=y, slope=how.slope), Read(_last(x), how.silu)
+        for_x = for_weight = for_bias = None
+        if of_x:
+            make = native.gather if how.spreads else native.spread
+            for_x = make(ctx.shape, behind, _last(weight.float()), Write(inner=before.x if how.silu else None))
+        if of_weight:
+            for_weight = native.weigh(ctx.shape, *((behind, before) if how.spreads else (before, behind)))
+        if of_bias:
+            for_bias = native.add_up(behind)
+        return for_x, for_weight, for_bias, gradient if of_more else None, None
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _shape(x: Tensor, weight: Tensor, how: _How) -> Shape:
+    kernel, (images, _, *sides) = weight.shape[2], x.shape
+    if how.spreads:
+        large = [(side - 1) * how.stride - 2 * how.padding + kernel + how.rest for side in sides]
+        return Shape((images, weight.shape[1], *large), tuple(x.shape), kernel, how.stride, how.padding)
+    few = [(side + 2 * how.padding - kernel) // how.stride + 1 for side in sides]
+    return Shape(tuple(x.shape), (images, weight.shape[0], *few), kernel, how.stride, how.padding)
+
+
+def _by_torch(ctx: Any, gradient: Tensor, x: Tensor, others: tuple[Any, ...]) -> Iterator[Tensor | None]:
+    """The gradients as torch makes them, for what is differentiated again; others: weight, bias, what is added."""
+    how, weight = ctx.how, others[0].to(x.dtype)
+    bias, more = (None if each is None else each.to(x.dtype) for each in others[1:])
+    before = functional.silu(x) if how.silu else x
+    if how.spreads:
+        y = functional.conv_transpose2d(before, weight, bias, how.stride, how.padding, how.rest)
+    else:
+        y = functional.conv2d(before, weight, bias, how.stride, how.padding)
+    y = y if how.slope == 1 else functional.leaky_relu(y, how.slope)
+    y = y if more is None else y + more
+    given = [
+        each for each, needed in zip((x, *others), ctx.needs_input_grad, strict=False) if needed and each is not None
+    ]
+    found = iter(torch.autograd.grad(y, given, gradient, create_graph=True))
+    return (next(found) if needed else None for needed in ctx.needs_input_grad[:4])
