@@ -305,6 +305,7 @@ COVERED = {
     "train_command": "test_cli.py",
     "training": "test_recovery.py",
     "native": "native/test_products.py",
+    "native.latents": "nn/test_deviations.py",
     "data": "data/test_readers.py",
     "data.album": "data/test_readers.py",
     "data.arrays": "data/test_readers.py",

@@ -47,10 +47,11 @@ def independent_log_weights(model, x, e):
         if not isinstance(step, LatentLayer):
             h = step(h)
             continue
-        latent, (height, width) = step.parts[0], h.shape[2:]
+        latent, (height, width) = step.parts[0] // 2, h.shape[2:]
         count = latent * height * width
         own = e[:, place : place + count].view(-1, height, width, latent).permute(0, 3, 1, 2)
-        m, log_s, added, question = step.joint(torch.nn.functional.silu(h)).split(step.parts, 1)
+        prior, added, question = step.joint(torch.nn.functional.silu(h)).split(step.parts, 1)
+        m, log_s = prior.chunk(2, 1)
         m_q, log_s_q = step.posterior(torch.nn.functional.silu(question + next(hints))).chunk(2, 1)
         p = torch.distributions.Normal(m, log_s.exp())
         q = torch.distributions.Normal(m_q, log_s_q.exp())

@@ -8,7 +8,8 @@ import torch
 
 from reverie.errors import UsageError
 from reverie.nn.conv import TransposedConv
-from reverie.nn.ladder import HIGHEST, LOWEST, Enlarge, Ladder, LatentLayer, ResidualBlock, Rung, rung_sizes
+from reverie.nn.deviations import HIGHEST, LOWEST
+from reverie.nn.ladder import Enlarge, Ladder, LatentLayer, ResidualBlock, Rung, rung_sizes
 
 SHAPE = (1, 12, 20)  # rungs of 6x10, 3x5 and 2x3: one of them is rounded up
 RUNGS = (Rung(4), Rung(6, 2, 2, 3), Rung(8, 1, 1, 5))
@@ -72,9 +73,9 @@ def test_at_the_start_the_prior_of_every_layer_is_standard_normal_and_the_poster
     assert found.log_deviation.abs().max() < 0.2
     assert found.mean.abs().max() > 0
     for layer in (step for step in ladder.steps if isinstance(step, LatentLayer)):
-        h, t = torch.randn(5, layer.parts[2], 3, 3), torch.randn(5, layer.parts[0], 3, 3)
+        h, t = torch.randn(5, layer.parts[1], 3, 3), torch.randn(5, layer.parts[0] // 2, 3, 3)
         below, drawn = layer(h, t, None)
-        _, _, added, _ = layer.joint(torch.nn.functional.silu(h)).split(layer.parts, 1)
+        _, added, _ = layer.joint(torch.nn.functional.silu(h)).split(layer.parts, 1)
         torch.testing.assert_close(below, layer.block(h + added + layer.project(t)))  # z = t
         assert drawn == []
 

@@ -6,6 +6,20 @@ BF16, or the machine no C compiler, torch's own kernels are used.
 """
 
 from reverie.native.kernels import available, missing, version
+from reverie.native.latents import latent_back, latent_draw
 from reverie.native.products import Read, Shape, Write, add_up, gather, spread, weigh
 
-__all__ = ["Read", "Shape", "Write", "add_up", "available", "gather", "missing", "spread", "version", "weigh"]
+__all__ = [
+    "Read",
+    "Shape",
+    "Write",
+    "add_up",
+    "available",
+    "gather",
+    "latent_back",
+    "latent_draw",
+    "missing",
+    "spread",
+    "version",
+    "weigh",
+]

@@ -48,6 +48,19 @@ class Target(ctypes.Structure):
     ]
 
 
+class Latent(ctypes.Structure):
+    """A latent layer, as latent.c has it."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("images", "pixels", "channels")),
+        *((name, ctypes.c_void_p) for name in ("prior", "posterior")),
+        *((name, ctypes.c_int64) for name in ("prior_step", "posterior_step")),
+        ("e", ctypes.c_void_p),
+        ("e_row", ctypes.c_int64),
+        *((name, ctypes.c_float) for name in ("low", "high")),
+    ]
+
+
 def available() -> bool:
     """Whether this machine has the kernels; the first question compiles them, which takes some seconds."""
     return not missing()
@@ -134,9 +147,12 @@ def _with_types(found: ctypes.CDLL) -> ctypes.CDLL:
     for way in ("", "winograd_"):
         for product in ("gather", "spread"):
             getattr(found, way + product).argtypes = [layer, source, ctypes.c_void_p, target, ctypes.c_int]
-        getattr(found, way + "weigh").argtypes = [layer, source, source, ctypes.c_void_p, ctypes.c_int]
+        getattr(found, way + "weigh").argtypes = [layer, source, source, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
     found.add_up.argtypes = [ctypes.c_int64, ctypes.c_int64, source, ctypes.c_void_p, ctypes.c_int]
-    for product in ("gather", "spread", "weigh"):
-        for way in ("", "winograd_"):
-            getattr(found, way + product).restype = None
+    latent = ctypes.POINTER(Latent)
+    found.latent_draw.argtypes = [latent, *[ctypes.c_void_p] * 4, ctypes.c_int]
+    found.latent_back.argtypes = [latent, *[ctypes.c_void_p] * 6, ctypes.c_int]
+    for name in ("gather", "spread", "weigh", "winograd_gather", "winograd_spread", "winograd_weigh", "add_up"):
+        getattr(found, name).restype = None
+    found.latent_draw.restype = found.latent_back.restype = None
     return found

@@ -27,6 +27,9 @@ bf16 *unfold(const Layer *l, int spreads, const Source *from, int threads);
 /* W[s][tap][g] to W[tap from behind][s][g], the order of a small side unfolded; or back. */
 void reorder(const Layer *l, const float *from, float *to, int back);
 
+/* The sum of each channel over all pixels: the gradient of a bias. */
+void add_up(size pixels, size channels, const Source *from, float *sum, int threads);
+
 /* `gather` for few outputs. */
 void dots(const Layer *l, const Source *big, const float *w, const Target *small, int threads);
 

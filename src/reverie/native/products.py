@@ -99,13 +99,14 @@ def spread(shape: Shape, small: Read, weight: Tensor, write: Write = NOTHING) ->
     return _made("spread", shape, shape.big, (small, weight, write))
 
 
-def weigh(shape: Shape, big: Read, small: Read) -> Tensor:
-    """``sum over pixels of small big``: the gradient of the weights, (S, G, k, k)."""
-    sides = shape.small[1], shape.big[1]
-    made = torch.empty(*sides, shape.kernel, shape.kernel, memory_format=torch.channels_last)
+def weigh(shape: Shape, big: Read, small: Read, *, biased: bool = False) -> tuple[Tensor, Tensor | None]:
+    """``sum over pixels of small big``, of the weights, (S, G, k, k); if biased, ``add_up(small)`` too."""
+    channels = shape.small[1]
+    made = torch.empty(channels, shape.big[1], shape.kernel, shape.kernel, memory_format=torch.channels_last)
+    bias = torch.empty(channels) if biased else None
     product = getattr(library(), f"{shape.way}weigh")
-    product(shape.as_layer(), big.as_source(), small.as_source(), made.data_ptr(), torch.get_num_threads())
-    return made
+    product(shape.as_layer(), big.as_source(), small.as_source(), made.data_ptr(), _at(bias), torch.get_num_threads())
+    return made, bias
 
 
 def add_up(read: Read) -> Tensor:

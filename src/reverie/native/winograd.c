@@ -232,7 +232,8 @@ EXPORT void winograd_spread(const Layer *l, const Source *small, const float *w,
     convolve(l, 1, small, w, big, threads);
 }
 
-EXPORT void winograd_weigh(const Layer *l, const Source *big, const Source *small, float *of_w, int threads) {
+EXPORT void winograd_weigh(const Layer *l, const Source *big, const Source *small, float *of_w, float *of_bias,
+                           int threads) {
     Grid g = grid_of(l);
     size tasks = parts(l->images, g.images), halves = parts(g.images * g.tiles, 2), kernels = l->small * 16 * l->big;
     size broad = rounded(l->big, LANES), small_broad = rounded(l->small, LANES), padded = g.images * g.height * g.width;
@@ -258,5 +259,6 @@ EXPORT void winograd_weigh(const Layer *l, const Source *big, const Source *smal
         free(x), free(y), free(bigs.to), free(smalls.to);
     }
     kernels_out(l, u, of_w, threads);
+    if (of_bias) add_up(l->images * l->rows * l->columns, l->small, small, of_bias, threads);
     free(u);
 }

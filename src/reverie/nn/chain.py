@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from reverie import native
 from reverie.native import Read, Shape, Write
-from reverie.nn.processor import short, trains_on_processor
+from reverie.nn.processor import kernels_run, short
 from reverie.nn.thin import FEW, is_square
 
 
@@ -22,7 +22,7 @@ class Chain(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Layer after layer."""
-        if not _runs(self, x):
+        if not kernels_run(self.training, x):
             y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return y
         for layer, before, behind in _steps(list(self)):
@@ -50,7 +50,7 @@ def convolved(
     """
     if more is not None and slope != 1:
         raise ValueError("what is added to a convolution has no activation before it")
-    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and _runs(layer, x) and _fits(layer, x):
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and kernels_run(layer.training, x) and _fits(layer, x):
         spreads = isinstance(layer, nn.ConvTranspose2d)
         rest = int(layer.output_padding[0]) if spreads else 0
         how = _How(layer.stride[0], int(layer.padding[0]), rest, spreads, silu, slope)
@@ -71,11 +71,6 @@ class _How(NamedTuple):
     spreads: bool
     silu: bool
     slope: float
-
-
-def _runs(module: nn.Module, x: Tensor) -> bool:
-    half = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    return half and trains_on_processor(module, x) and native.available()
 
 
 def _fits(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
@@ -134,8 +129,9 @@ class _Product(torch.autograd.Function):
             make = native.gather if how.spreads else native.spread
             for_x = make(ctx.shape, behind, _last(weight.float()), Write(inner=before.x if how.silu else None))
         if of_weight:
-            for_weight = native.weigh(ctx.shape, *((behind, before) if how.spreads else (before, behind)))
-        if of_bias:
+            sides = (behind, before) if how.spreads else (before, behind)
+            for_weight, for_bias = native.weigh(ctx.shape, *sides, biased=of_bias and not how.spreads)
+        if of_bias and for_bias is None:
             for_bias = native.add_up(behind)
         return for_x, for_weight, for_bias, gradient if of_more else None, None
 

@@ -18,8 +18,7 @@ from torch.nn.functional import pixel_shuffle
 from reverie.errors import UsageError
 from reverie.nn.chain import Chain, convolved
 from reverie.nn.conv import Shape
-
-LOWEST, HIGHEST = -7.0, 2.0  # of the log-deviations of priors and posteriors
+from reverie.nn.deviations import draw, from_prior
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class LatentLayer(nn.Module):
     def __init__(self, width: int, latent: int, scale: float) -> None:
         """Take the numbers of channels."""
         super().__init__()
-        self.parts = [latent, latent, width, width]
+        self.parts = [2 * latent, width, width]
         self.joint = nn.Conv2d(width, sum(self.parts), 3, padding=1)
         self.posterior = nn.Conv2d(width, 2 * latent, 1)
         self.project = nn.Conv2d(latent, width, 1)
@@ -139,15 +138,13 @@ class LatentLayer(nn.Module):
             The state below, and with a hint t and the mean and log-deviation of q(t), each (N, L, H, W), in float32 or
             better.
         """
-        m, log_s, added, question = torch.split(convolved(self.joint, h, silu=True), self.parts, 1)
-        m, log_s = _precise(m), _bounded(log_s)
-        t, drawn = numbers, []
-        if hint is not None:
-            m_q, log_s_q = convolved(self.posterior, question + hint, silu=True).chunk(2, 1)
-            mean, log_deviation = (_precise(m_q) - m) * torch.exp(-log_s), _bounded(log_s_q) - log_s
-            t = mean + torch.exp(log_deviation) * numbers
-            drawn = [t, mean, log_deviation]
-        z = m + torch.exp(log_s) * t
+        prior, added, question = torch.split(convolved(self.joint, h, silu=True), self.parts, 1)
+        drawn: list[Tensor] = []
+        if hint is None:
+            z = from_prior(prior, numbers)
+        else:
+            posterior = convolved(self.posterior, question + hint, silu=True)
+            *drawn, z = draw(prior, posterior, numbers, self.training)
         kept = (h + added).expand(len(z), -1, -1, -1)
         below: Tensor = self.block(convolved(self.project, z, more=kept))
         return below, drawn
@@ -274,12 +271,3 @@ def _blocks(rung: Rung, scale: float) -> list[ResidualBlock]:
 
 def _row(plane: Tensor) -> Tensor:
     return plane.permute(0, 2, 3, 1).flatten(1)  # (N, L, H, W) to (N, H W L); no copy where channels come last
-
-
-def _precise(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _bounded(log_deviation: Tensor) -> Tensor:
-    # Once, for the draw and for its density; without bounds an early step can overflow.
-    return _precise(log_deviation).clamp(LOWEST, HIGHEST)

@@ -7,12 +7,20 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
+from reverie import native
+
 _of_images_alone = ContextVar("of_images_alone", default=False)
 
 
 def trains_on_processor(module: nn.Module, x: Tensor) -> bool:
     """Whether a processor trains; in evaluation torch's own kernels do as well."""
     return module.training and x.device.type == "cpu"
+
+
+def kernels_run(training: bool, x: Tensor) -> bool:
+    """Whether a processor trains in bf16, with kernels of one's own: see ``reverie.native``."""
+    half = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return training and half and x.device.type == "cpu" and native.available()
 
 
 def short(x: Tensor, *others: Tensor | None) -> tuple[Tensor | None, ...]:
