@@ -22,6 +22,11 @@ NETWORKS = {
     "silu": (lambda: Chain(nn.SiLU(), nn.Conv2d(6, 8, 3, 2, 1), ResidualBlock(8, 0.5)), (4, 6, 9, 9)),
     "transposed": (lambda: Chain(TransposedConv(9, 5, 5, 2, 2, 1), nn.ReLU(), nn.Dropout(0.0)), (4, 9, 6, 6)),
     "grouped": (lambda: Chain(nn.Conv2d(6, 8, 3, groups=2), nn.ReLU(), nn.Conv2d(8, 4, (3, 1))), (2, 6, 7, 7)),
+    "large kernel": (lambda: Chain(nn.Conv2d(4, 8, 9), nn.ReLU(), nn.Conv2d(8, 4, 8)), (2, 4, 18, 18)),
+    "much padding": (
+        lambda: Chain(nn.Conv2d(4, 8, 1, padding=2), nn.ReLU(), nn.Conv2d(8, 4, 3, padding=4)),
+        (2, 4, 3, 3),
+    ),
     "no bias": (lambda: Chain(nn.Conv2d(6, 8, 3, bias=False), nn.ReLU()), (2, 6, 7, 7)),
 }
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reverie.native.kernels import Layer, Source, Target, library
 
+LARGEST = 8  # kernel: TAPS in tiles.h are its square
 WIDE = 64  # channels on both sides from which Winograd's products are the faster ones
 
 

@@ -75,10 +75,12 @@ class _How(NamedTuple):
 
 def _fits(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
     """Whether the kernels make this layer, and no slower than torch does."""
-    if not is_square(layer) or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+    kernel, padding = layer.kernel_size[0], layer.padding[0]
+    if not is_square(layer) or layer.padding_mode != "zeros" or isinstance(padding, str) or x.dim() != 4:
         return False
     spreads_to = layer.out_channels if isinstance(layer, nn.ConvTranspose2d) else layer.in_channels
-    return spreads_to > FEW or not (isinstance(layer, nn.ConvTranspose2d) or x.requires_grad)  # see nn/thin.py
+    few = spreads_to <= FEW and (isinstance(layer, nn.ConvTranspose2d) or x.requires_grad)  # see nn/thin.py
+    return padding < kernel <= native.LARGEST and min(x.shape[2:]) + 2 * padding >= kernel and not few
 
 
 def _steps(layers: list[nn.Module]) -> Iterator[tuple[nn.Module, nn.Module | None, nn.Module | None]]:
