@@ -130,6 +130,16 @@ def test_what_is_added_has_its_gradient():
     assert off(y, functional.conv2d(x, layer.weight, layer.bias) + more) < 5e-3
 
 
+@needed
+def test_one_row_is_added_to_all():
+    layer, x, more = nn.Conv2d(4, 6, 1), torch.randn(3, 4, 3, 3), torch.randn(1, 6, 3, 3, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = convolved(layer, x, more=more)
+    (found,) = torch.autograd.grad(y.float().sum(), more)
+    assert torch.equal(found, torch.full_like(more, 3))
+    assert off(y, functional.conv2d(x, layer.weight, layer.bias) + more) < 5e-3
+
+
 def test_nothing_is_added_behind_an_activation():
     with pytest.raises(ValueError, match="no activation"):
         convolved(nn.Conv2d(1, 1, 1), torch.zeros(1, 1, 1, 1), slope=0.0, more=torch.zeros(1, 1, 1, 1))

@@ -43,7 +43,7 @@ def convolved(
         x: (N, C, H, W).
         silu: whether there is an activation before the layer.
         slope: below 0, of the (leaky) ReLU behind it; 1 for none.
-        more: is added, where there is no activation behind the layer.
+        more: is added, where there is no activation behind the layer; one row may be for all.
 
     Raises:
         ValueError: there is one.
@@ -54,7 +54,7 @@ def convolved(
         spreads = isinstance(layer, nn.ConvTranspose2d)
         rest = int(layer.output_padding[0]) if spreads else 0
         how = _How(layer.stride[0], int(layer.padding[0]), rest, spreads, silu, slope)
-        given = short(x, more)
+        given = short(x, None if more is None else more.expand(len(x), -1, -1, -1))
         made: Tensor = _Product.apply(given[0], layer.weight, layer.bias, given[1], how)  # type: ignore[no-untyped-call]
         return made
     y: Tensor = layer(functional.silu(x) if silu else x)

@@ -145,8 +145,7 @@ class LatentLayer(nn.Module):
         else:
             posterior = convolved(self.posterior, question + hint, silu=True)
             *drawn, z = draw(prior, posterior, numbers, self.training)
-        kept = (h + added).expand(len(z), -1, -1, -1)
-        below: Tensor = self.block(convolved(self.project, z, more=kept))
+        below: Tensor = self.block(convolved(self.project, z, more=h + added))
         return below, drawn
 
 
