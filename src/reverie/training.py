@@ -282,10 +282,10 @@ def _check_same(run: Run, prepared: Prepared, report: Report) -> None:
             f"The data of {run.name} ({record['data']['name']}) is no longer the same (another fingerprint). "
             "Bring the old data back, or start a new run with --config."
         )
-    made, now = record["versions"], _versions(prepared.config)
+    made, now = ({"kernels": "torch's", **versions} for versions in (record["versions"], _versions(prepared.config)))
     for what in ("torch", "kernels"):
-        if made.get(what, "torch's") != now.get(what, "torch's"):
-            words = f"{now.get(what)}, not {made.get(what)}"
+        if made[what] != now[what]:
+            words = f"{now[what]}, not {made[what]}"
             report.say(f"The version of {what} is {words}: the result may differ in the last bits.")
 
 

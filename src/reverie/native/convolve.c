@@ -8,47 +8,57 @@ A dense layer has a kernel of 1. Every sum is made in the same order, however ma
 
 #include "layers.h"
 
+/* Pixels that are read with the same taps: all of a convolution, and those of one place modulo the stride else. */
+typedef struct {
+    size count, *read, *write; /* pixels, and where each begins */
+    Taps taps;
+} Phase;
+
+/* The pixels of a phase, from x on, to those that begin at `to->y + first_one`. */
+static void make(const Phase *phase, const Panels *p, const bf16 *x, const bf16 *packed, const Target *to,
+                 size first_one) {
+    for (size i = 0; i < parts(p->blocks, BLOCKS); i++) {
+        Part panel = part_of(i, p->blocks, BLOCKS);
+        size place = panel.begin * LANES;
+        for (size j = 0; j < parts(phase->count, ROWS); j++) {
+            Part rows = part_of(j, phase->count, ROWS);
+            const bf16 *pixels[ROWS];
+            size at[ROWS];
+            for (size k = 0; k < rows.count; k++) {
+                pixels[k] = x + phase->read[rows.begin + k];
+                at[k] = first_one + phase->write[rows.begin + k];
+            }
+            tiles[panel.count - 1][rows.count - 1](pixels, packed + panel.begin * p->block, &phase->taps, p->pairs, at,
+                                                   to, place, p->outputs - place);
+        }
+    }
+}
+
 /* ---- dense: each pixel by itself ---- */
 
 static void dense(size pixels, const Panels *p, const Source *from, const float *w, const Target *to, int threads) {
     bf16 *packed = pack(p, w, threads);
     size tasks = rounded(parts(pixels, RUN), threads), longest = parts(pixels, tasks);
     int as_is = !from->gate && !from->silu && p->inputs % 2 == 0; /* an odd last pair reads beyond its pixel, times 0 */
-    const Taps here = {.count = 1};
+    Phase all = {longest, room(longest * sizeof(size)), room(longest * sizeof(size)), {.count = 1}};
+    for (size i = 0; i < longest; i++) all.read[i] = i * p->inputs, all.write[i] = i * p->outputs;
 #pragma omp parallel num_threads(threads)
     {
         bf16 *read = as_is ? NULL : zeros(longest * p->inputs * sizeof(bf16));
+        Phase some = all;
 #pragma omp for schedule(static)
         for (size task = 0; task < tasks; task++) {
-            size low = pixels * task / tasks, count = pixels * (task + 1) / tasks - low;
-            if (!as_is) fetch(read, from, low * p->inputs, count * p->inputs);
-            const bf16 *x = as_is ? from->x + low * p->inputs : read;
-            for (size panel = 0; panel < parts(p->blocks, BLOCKS); panel++) {
-                size start = begins(panel, p->blocks, BLOCKS), broad = begins(panel + 1, p->blocks, BLOCKS) - start;
-                for (size run = 0; run < parts(count, ROWS); run++) {
-                    size begin = begins(run, count, ROWS), rows = begins(run + 1, count, ROWS) - begin, at[ROWS];
-                    const bf16 *rows_of[ROWS];
-                    for (size i = 0; i < rows; i++) {
-                        rows_of[i] = x + (begin + i) * p->inputs;
-                        at[i] = (low + begin + i) * p->outputs;
-                    }
-                    tiles[broad - 1][rows - 1](rows_of, packed + start * p->block, &here, p->pairs, at, to,
-                                               start * LANES, p->outputs - start * LANES);
-                }
-            }
+            size low = pixels * task / tasks;
+            some.count = pixels * (task + 1) / tasks - low;
+            if (!as_is) fetch(read, from, low * p->inputs, some.count * p->inputs);
+            make(&some, p, as_is ? from->x + low * p->inputs : read, packed, to, low * p->outputs);
         }
         free(read);
     }
-    free(packed);
+    free(packed), free(all.read), free(all.write);
 }
 
 /* ---- several taps ---- */
-
-/* Pixels that are read with the same taps: all of a convolution, and those of one place modulo the stride else. */
-typedef struct {
-    size count, *read, *write; /* pixels, and where each begins */
-    Taps taps;
-} Phase;
 
 typedef struct {
     size height, width, channels, rows, columns, outputs; /* what is read and written */
@@ -99,23 +109,6 @@ static Phase phase_of(const Layer *l, int spreads, const Way *way, size number, 
         phase.taps.weights[phase.taps.count++] = tap * pairs * 2 * LANES;
     }
     return phase;
-}
-
-/* The pixels of a phase of one image. */
-static void make(const Phase *phase, const Panels *p, const bf16 *x, const bf16 *packed, const Target *to, size image) {
-    for (size panel = 0; panel < parts(p->blocks, BLOCKS); panel++) {
-        size start = begins(panel, p->blocks, BLOCKS), broad = begins(panel + 1, p->blocks, BLOCKS) - start;
-        for (size run = 0; run < parts(phase->count, ROWS); run++) {
-            size begin = begins(run, phase->count, ROWS), rows = begins(run + 1, phase->count, ROWS) - begin, at[ROWS];
-            const bf16 *pixels[ROWS];
-            for (size i = 0; i < rows; i++) {
-                pixels[i] = x + phase->read[begin + i];
-                at[i] = image + phase->write[begin + i];
-            }
-            tiles[broad - 1][rows - 1](pixels, packed + start * p->block, &phase->taps, p->pairs, at, to, start * LANES,
-                                       p->outputs - start * LANES);
-        }
-    }
 }
 
 static void convolve(const Layer *l, int spreads, const Source *from, const float *w, const Target *to, int threads) {

@@ -45,7 +45,8 @@ static inline Numbers numbers_at(const Latent *l, size image, size at, size coun
     return n;
 }
 
-static inline void both_rows(const Latent *l, size image, size at, size count, const __m512 x, size half, bf16 *to) {
+/* One half of the numbers of each pixel: means or log-deviations. */
+static inline void put_half(const Latent *l, size image, size at, size count, const __m512 x, size half, bf16 *to) {
     bf16 of[LANES];
     _mm256_storeu_si256((__m256i *)of, narrow(x));
     for (size i = 0; i < count; i++) {
@@ -95,9 +96,9 @@ EXPORT void latent_back(const Latent *l, const float *of_t, const float *of_mean
             __m512 gld = _mm512_mul_ps(gt, drawn), gmq = _mm512_mul_ps(gmean, over_s);
             if (of_ld) gld = _mm512_add_ps(gld, _mm512_maskz_loadu_ps(mask, of_ld + place));
             __m512 gs = _mm512_sub_ps(_mm512_mul_ps(_mm512_mul_ps(gz, s), t), _mm512_fmadd_ps(gmean, mean, gld));
-            both_rows(l, image, at, count, _mm512_sub_ps(gz, gmq), 0, of_prior);
-            both_rows(l, image, at, count, _mm512_maskz_mov_ps(n.s_inside, gs), 1, of_prior);
-            both_rows(l, image, at, count, gmq, 0, of_posterior);
-            both_rows(l, image, at, count, _mm512_maskz_mov_ps(n.sq_inside, gld), 1, of_posterior);
+            put_half(l, image, at, count, _mm512_sub_ps(gz, gmq), 0, of_prior);
+            put_half(l, image, at, count, _mm512_maskz_mov_ps(n.s_inside, gs), 1, of_prior);
+            put_half(l, image, at, count, gmq, 0, of_posterior);
+            put_half(l, image, at, count, _mm512_maskz_mov_ps(n.sq_inside, gld), 1, of_posterior);
         }
 }

@@ -92,12 +92,12 @@ NOTHING = Write()
 
 def gather(shape: Shape, big: Read, weight: Tensor, write: Write = NOTHING) -> Tensor:
     """``sum over taps and g of big W``: the small side."""
-    return _made("gather", shape, shape.small, (big, weight, write))
+    return _made("gather", shape, shape.small, big, weight, write)
 
 
 def spread(shape: Shape, small: Read, weight: Tensor, write: Write = NOTHING) -> Tensor:
     """``sum over taps and s of small W``: the big side."""
-    return _made("spread", shape, shape.big, (small, weight, write))
+    return _made("spread", shape, shape.big, small, weight, write)
 
 
 def weigh(shape: Shape, big: Read, small: Read, *, biased: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -118,8 +118,7 @@ def add_up(read: Read) -> Tensor:
     return sums
 
 
-def _made(name: str, shape: Shape, size: tuple[int, ...], what: tuple[Read, Tensor, Write]) -> Tensor:
-    read, weight, write = what
+def _made(name: str, shape: Shape, size: tuple[int, ...], read: Read, weight: Tensor, write: Write) -> Tensor:
     made = torch.empty(size, dtype=torch.bfloat16, memory_format=torch.channels_last)
     product = getattr(library(), shape.way + name)
     product(shape.as_layer(), read.as_source(), weight.data_ptr(), write.as_target(made), torch.get_num_threads())

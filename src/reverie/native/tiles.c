@@ -52,12 +52,13 @@ Sums *const sums[BLOCKS][ROWS] = {NAMES(sums, 1), NAMES(sums, 2), NAMES(sums, 3)
 void sum_up(const bf16 *small, size s_room, size s, const bf16 *big, size g_room, size g, size pairs, float *of_w,
             size step, int more) {
     size blocks = parts(g, LANES);
-    for (size part = 0; part < parts(blocks, BLOCKS); part++) {
-        size start = begins(part, blocks, BLOCKS), broad = begins(part + 1, blocks, BLOCKS) - start;
-        for (size run = 0; run < parts(s, ROWS); run++) {
-            size row = begins(run, s, ROWS), rows = begins(run + 1, s, ROWS) - row;
-            sums[broad - 1][rows - 1](small + 2 * row, 2 * s_room, big + 2 * LANES * start, 2 * g_room, pairs,
-                                      of_w + row * step + LANES * start, step, g - LANES * start, more);
+    for (size i = 0; i < parts(blocks, BLOCKS); i++) {
+        Part panel = part_of(i, blocks, BLOCKS);
+        size place = LANES * panel.begin;
+        for (size j = 0; j < parts(s, ROWS); j++) {
+            Part rows = part_of(j, s, ROWS);
+            sums[panel.count - 1][rows.count - 1](small + 2 * rows.begin, 2 * s_room, big + 2 * place, 2 * g_room,
+                                                  pairs, of_w + rows.begin * step + place, step, g - place, more);
         }
     }
 }
@@ -99,11 +100,11 @@ bf16 *pack(const Panels *p, const float *w, int threads) {
     bf16 *packed = room(p->blocks * p->block * sizeof(bf16));
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size item = 0; item < p->blocks * p->taps; item++) {
-        size block = item / p->taps, tap = item % p->taps, panel = 0;
-        while (begins(panel + 1, p->blocks, BLOCKS) <= block) panel++;
-        size start = begins(panel, p->blocks, BLOCKS), broad = begins(panel + 1, p->blocks, BLOCKS) - start;
-        bf16 *to = packed + start * p->block + (tap * p->pairs * broad + block - start) * 2 * LANES;
-        size output = block * LANES, outputs = least(LANES, p->outputs - output), step = broad * 2 * LANES;
+        size block = item / p->taps, tap = item % p->taps, i = 0;
+        Part panel = part_of(i, p->blocks, BLOCKS);
+        while (panel.begin + panel.count <= block) panel = part_of(++i, p->blocks, BLOCKS);
+        size step = panel.count * 2 * LANES, output = block * LANES, outputs = least(LANES, p->outputs - output);
+        bf16 *to = packed + panel.begin * p->block + tap * p->pairs * step + (block - panel.begin) * 2 * LANES;
         if (p->turned)
             pack_columns(w + tap * p->outputs + output, p->taps * p->outputs, outputs, p->inputs, to, step);
         else

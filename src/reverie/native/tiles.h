@@ -48,10 +48,14 @@ static inline size most(size a, size b) { return a > b ? a : b; }
 static inline size parts(size n, size of) { return (n + of - 1) / of; }
 static inline size rounded(size n, size to) { return parts(n, to) * to; }
 
-/* n things shared out evenly among the fewest parts of at most `limit`: where part i begins. */
-static inline size begins(size i, size n, size limit) {
-    size count = parts(n, limit);
-    return n / count * i + least(i, n % count);
+/* n things shared out evenly among the fewest parts of at most `limit`: part i. */
+typedef struct {
+    size begin, count;
+} Part;
+
+static inline Part part_of(size i, size n, size limit) {
+    size whole = n / parts(n, limit), rest = n % parts(n, limit);
+    return (Part){whole * i + least(i, rest), whole + (i < rest)};
 }
 
 static inline void *room(size bytes) { return aligned_alloc(64, rounded(bytes + 2 * SLACK, 64)); }

@@ -61,8 +61,12 @@ static inline void column_times_b(__m512 *v, const bf16 *x, size line, __mmask16
     times_b(v, wide(x, m), wide(x + line, m), wide(x + 2 * line, m), wide(x + 3 * line, m));
 }
 
-/* B^T d B of every tile of bordered images. */
-static void tiles_of_big(const bf16 *x, const Grid *g, size images, size channels, const Planes *p) {
+static inline void times_a(__m512 *v, __m512 a, __m512 b) {
+    v[0] = a, v[1] = PLUS(a, b), v[2] = LESS(a, b), v[3] = LESS(_mm512_setzero_ps(), b);
+}
+
+/* B^T d B of every tile of bordered images, or of their small side A y A^T. */
+static inline void tiles_of(const bf16 *x, const Grid *g, size images, size channels, const Planes *p, int small) {
     size line = g->width * channels;
     for (size channel = 0; channel < channels; channel += LANES) {
         __mmask16 m = first(channels - channel);
@@ -71,35 +75,17 @@ static void tiles_of_big(const bf16 *x, const Grid *g, size images, size channel
         for (size row = 0; row < images * g->tall; row++) {
             const bf16 *at = x + (row / g->tall * g->height + row % g->tall * 2) * line + channel;
             __m512 t[4][4], v[16];
-            TWICE column_times_b(t[i], at + i * channels, line, m);
+            if (small) at += line + channels; /* it has no border */
+            else TWICE column_times_b(t[i], at + i * channels, line, m);
             for (size column = 0; column < g->broad; column++, tile++, at += 2 * channels) {
-                TWICE column_times_b(t[2 + i], at + (2 + i) * channels, line, m);
-                FOUR times_b(v + 4 * i, t[0][i], t[1][i], t[2][i], t[3][i]);
-                keep(p, held, v, tile, channel, m);
-                FOUR t[0][i] = t[2][i], t[1][i] = t[3][i];
-            }
-        }
-        keep_last(p, held, tile, channel);
-    }
-}
-
-static inline void times_a(__m512 *v, __m512 a, __m512 b) {
-    v[0] = a, v[1] = PLUS(a, b), v[2] = LESS(a, b), v[3] = LESS(_mm512_setzero_ps(), b);
-}
-
-/* A y A^T of every tile. */
-static void tiles_of_small(const bf16 *x, const Grid *g, size images, size channels, const Planes *p) {
-    size line = g->width * channels;
-    for (size channel = 0; channel < channels; channel += LANES) {
-        __mmask16 m = first(channels - channel);
-        __m256i held[16];
-        size tile = 0;
-        for (size row = 0; row < images * g->tall; row++) {
-            const bf16 *at = x + (row / g->tall * g->height + row % g->tall * 2 + 1) * line + channels + channel;
-            for (size column = 0; column < g->broad; column++, tile++, at += 2 * channels) {
-                __m512 t[2][4], v[16];
-                TWICE times_a(t[i], wide(at + i * channels, m), wide(at + line + i * channels, m));
-                FOUR times_a(v + 4 * i, t[0][i], t[1][i]);
+                if (small) {
+                    TWICE times_a(t[i], wide(at + i * channels, m), wide(at + line + i * channels, m));
+                    FOUR times_a(v + 4 * i, t[0][i], t[1][i]);
+                } else {
+                    TWICE column_times_b(t[2 + i], at + (2 + i) * channels, line, m);
+                    FOUR times_b(v + 4 * i, t[0][i], t[1][i], t[2][i], t[3][i]);
+                    FOUR t[0][i] = t[2][i], t[1][i] = t[3][i];
+                }
                 keep(p, held, v, tile, channel, m);
             }
         }
@@ -159,6 +145,23 @@ static void kernels_out(const Layer *l, const float *u, float *w, int threads) {
 
 typedef float Products[16][ROWS][BLOCKS * LANES];
 
+/* The sixteen products of a panel and some tiles. */
+static inline void multiply(const Panels *p, const bf16 *packed, Part panel, const Planes *planes, Part rows,
+                            Products m) {
+    for (size plane = 0; plane < 16; plane++) {
+        const Target sums_alone = {.sums = m[plane][0]};
+        const Taps tap = {1, {0}, {plane * p->pairs * 2 * LANES}};
+        const bf16 *row[ROWS];
+        size at[ROWS];
+        for (size i = 0; i < rows.count; i++) {
+            row[i] = planes->to + plane * planes->step + (rows.begin + i) * planes->channels;
+            at[i] = i * BLOCKS * LANES;
+        }
+        tiles[panel.count - 1][rows.count - 1](row, packed + panel.begin * p->block, &tap, p->pairs, at, &sums_alone, 0,
+                                               panel.count * LANES);
+    }
+}
+
 /* A^T m A of one tile, whose first pixel begins at `at`: up to four pixels. */
 static inline void finish(const Layer *l, const Products m, size i, size blocks, const Target *to, size at, size y,
                           size x, size place, size outputs) {
@@ -195,26 +198,16 @@ static void convolve(const Layer *l, int spreads, const Source *from, const floa
         for (size task = 0; task < tasks; task++) {
             size image = task * g.images, images = least(g.images, l->images - image), count = images * g.tiles;
             borders(l, &g, from, inputs, image, images, bordered);
-            tiles_of_big(bordered, &g, images, inputs, &planes);
-            for (size panel = 0; panel < parts(p.blocks, BLOCKS); panel++) {
-                size start = begins(panel, p.blocks, BLOCKS), broad = begins(panel + 1, p.blocks, BLOCKS) - start;
-                for (size run = 0; run < parts(count, ROWS); run++) {
-                    size begin = begins(run, count, ROWS), rows = begins(run + 1, count, ROWS) - begin, at[ROWS];
-                    for (size plane = 0; plane < 16; plane++) {
-                        const bf16 *row[ROWS];
-                        const Target sums_alone = {.sums = (*m)[plane][0]};
-                        const Taps tap = {1, {0}, {plane * p.pairs * 2 * LANES}};
-                        for (size i = 0; i < rows; i++) {
-                            row[i] = planes.to + plane * planes.step + (begin + i) * inputs;
-                            at[i] = i * BLOCKS * LANES;
-                        }
-                        tiles[broad - 1][rows - 1](row, packed + start * p.block, &tap, p.pairs, at, &sums_alone, 0,
-                                                   broad * LANES);
-                    }
-                    for (size i = 0; i < rows; i++) {
-                        size tile = (begin + i) % g.tiles, y = tile / g.broad * 2, x = tile % g.broad * 2;
-                        size place = (((image + (begin + i) / g.tiles) * l->height + y) * l->width + x) * outputs;
-                        finish(l, *m, i, broad, to, place, y, x, start * LANES, outputs);
+            tiles_of(bordered, &g, images, inputs, &planes, 0);
+            for (size i = 0; i < parts(p.blocks, BLOCKS); i++) {
+                Part panel = part_of(i, p.blocks, BLOCKS);
+                for (size j = 0; j < parts(count, ROWS); j++) {
+                    Part rows = part_of(j, count, ROWS);
+                    multiply(&p, packed, panel, &planes, rows, *m);
+                    for (size k = 0; k < rows.count; k++) {
+                        size tile = rows.begin + k, y = tile % g.tiles / g.broad * 2, x = tile % g.tiles % g.broad * 2;
+                        size place = (((image + tile / g.tiles) * l->height + y) * l->width + x) * outputs;
+                        finish(l, *m, k, panel.count, to, place, y, x, panel.begin * LANES, outputs);
                     }
                 }
             }
@@ -249,8 +242,8 @@ EXPORT void winograd_weigh(const Layer *l, const Source *big, const Source *smal
                 size image = task * g.images, images = least(g.images, l->images - image);
                 borders(l, &g, big, l->big, image, images, x);
                 borders(l, &g, small, l->small, image, images, y);
-                tiles_of_big(x, &g, images, l->big, &bigs);
-                tiles_of_small(y, &g, images, l->small, &smalls);
+                tiles_of(x, &g, images, l->big, &bigs, 0);
+                tiles_of(y, &g, images, l->small, &smalls, 1);
                 for (size plane = 0; plane < 16; plane++)
                     sum_up(smalls.to + plane * smalls.step, small_broad, l->small, bigs.to + plane * bigs.step,
                            broad, l->big, parts(images * g.tiles, 2), u + share * kernels + plane * l->big,

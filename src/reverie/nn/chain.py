@@ -16,6 +16,8 @@ from reverie.native import Read, Shape, Write
 from reverie.nn.processor import kernels_run, short
 from reverie.nn.thin import FEW, is_square
 
+CONVOLUTIONS = nn.Conv2d, nn.ConvTranspose2d
+
 
 class Chain(nn.Sequential):
     """``nn.Sequential``; in training its convolutions take a SiLU before and a (leaky) ReLU behind them along."""
@@ -25,11 +27,8 @@ class Chain(nn.Sequential):
         if not kernels_run(self.training, x):
             y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return y
-        for layer, before, behind in _steps(list(self)):
-            if behind is not None or before is not None or isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                x = convolved(layer, x, silu=before is not None, slope=1.0 if behind is None else _slope(behind))
-            else:
-                x = layer(x)
+        for layer, silu, slope in _steps(list(self)):
+            x = convolved(layer, x, silu=silu, slope=slope) if isinstance(layer, CONVOLUTIONS) else layer(x)
         return x
 
 
@@ -50,7 +49,7 @@ def convolved(
     """
     if more is not None and slope != 1:
         raise ValueError("what is added to a convolution has no activation before it")
-    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and kernels_run(layer.training, x) and _fits(layer, x):
+    if isinstance(layer, CONVOLUTIONS) and kernels_run(layer.training, x) and _fits(layer, x):
         spreads = isinstance(layer, nn.ConvTranspose2d)
         rest = int(layer.output_padding[0]) if spreads else 0
         how = _How(layer.stride[0], int(layer.padding[0]), rest, spreads, silu, slope)
@@ -83,21 +82,17 @@ def _fits(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
     return padding < kernel <= native.LARGEST and min(x.shape[2:]) + 2 * padding >= kernel and not few
 
 
-def _steps(layers: list[nn.Module]) -> Iterator[tuple[nn.Module, nn.Module | None, nn.Module | None]]:
-    """Layers, each convolution with the activations before and behind it that it takes along."""
+def _steps(layers: list[nn.Module]) -> Iterator[tuple[nn.Module, bool, float]]:
+    """Layers; with each convolution, whether a SiLU before it comes along, and the slope of the ReLU behind it."""
     place = 0
     while place < len(layers):
-        before = layers[place] if isinstance(layers[place], nn.SiLU) and _is_convolution(layers, place + 1) else None
-        place += before is not None
-        layer, behind = layers[place], None
-        if _is_convolution(layers, place) and place + 1 < len(layers) and _slope(layers[place + 1]) != 1:
-            behind = layers[place + 1]
-        place += 1 + (behind is not None)
-        yield layer, before, behind
-
-
-def _is_convolution(layers: list[nn.Module], place: int) -> bool:
-    return place < len(layers) and isinstance(layers[place], nn.Conv2d | nn.ConvTranspose2d)
+        silu = isinstance(layers[place], nn.SiLU) and isinstance(layers[min(place + 1, len(layers) - 1)], CONVOLUTIONS)
+        place += silu
+        layer, behind, slope = layers[place], layers[place + 1 : place + 2], 1.0
+        if isinstance(layer, CONVOLUTIONS) and behind:
+            slope = _slope(behind[0])
+        place += 1 + (slope != 1)
+        yield layer, silu, slope
 
 
 def _slope(layer: nn.Module) -> float:
