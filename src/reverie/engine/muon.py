@@ -89,6 +89,8 @@ class Muon(Adam):
         groups = [{"params": matrices, "lr": rate, "momentum": momentum}, {"params": rest, "lr": others}]
         super().__init__([group for group in groups if group["params"]])
 
+    _stacks: Sequence["_Stack"] = ()  # of the last step
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient."""
@@ -99,30 +101,51 @@ class Muon(Adam):
 
     def _turn(self, parameters: Sequence[nn.Parameter], group: dict[str, Any]) -> None:
         """One step of the matrices; their gradients are used up."""
-        weights: list[Tensor] = sorted(parameters, key=_sides)
-        gradients = [w.grad for w in weights if w.grad is not None]
-        momenta = [self._momentum(w) for w in weights]
-        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-        ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
-        alike = [list(same) for _, same in groupby(ahead, key=_sides)]
-        turned = orthogonalised([torch.stack([_as_matrix(a) for a in same]) for same in alike])
-        steps = [step for stack in turned for step in _stretch(stack)]
-        torch._foreach_add_(weights, [_as(a, s) for a, s in zip(ahead, steps, strict=True)], alpha=-group["lr"])
-        for weight in weights:
+        stacks = self._stacks_of(parameters)
+        ahead = [stack.look_ahead(group["momentum"]) for stack in stacks]
+        for stack, turned in zip(stacks, orthogonalised(ahead), strict=True):
+            torch.mul(turned, max(1.0, turned.shape[1] / turned.shape[2]) ** 0.5, out=stack.ahead)
+        weights: list[Tensor] = [weight for stack in stacks for weight in stack.weights]
+        torch._foreach_add_(weights, [step for stack in stacks for step in stack.steps], alpha=-group["lr"])
+        for weight in parameters:
             weight.grad = None  # Adam leaves out what has none
 
-    def _momentum(self, weight: Tensor) -> Tensor:
-        state = self.state[weight]
-        if not state:
+    def _stacks_of(self, parameters: Sequence[nn.Parameter]) -> Sequence["_Stack"]:
+        """The stacks of these weights: those of the last step, unless other weights move or a state was loaded."""
+        momenta = [self.state[weight].get("momentum") for weight in parameters]
+        held = [momentum for stack in self._stacks for momentum in stack.momenta]
+        if {id(momentum) for momentum in momenta} != {id(momentum) for momentum in held}:
+            alike = groupby(sorted(parameters, key=_sides), key=_sides)
+            self._stacks = [_Stack(list(same), self.state) for _, same in alike]
+        return self._stacks
+
+
+class _Stack:
+    """Kernels of equal sides, whose momenta are one tensor (N, R, C); views of it have the kernels' shapes.
+
+    Args:
+        weights: the kernels.
+        state: of each; its momentum becomes one of the views.
+    """
+
+    def __init__(self, weights: Sequence[nn.Parameter], state: dict[Tensor, dict[str, Any]]) -> None:
+        self.weights = weights
+        self.momentum: Tensor
+        self.ahead: Tensor
+        self.momentum, self.ahead = weights[0].new_zeros(2, len(weights), *_sides(weights[0]))
+        self.momenta, self.steps = (list(map(_as, weights, room)) for room in (self.momentum, self.ahead))
+        for weight, momentum in zip(weights, self.momenta, strict=True):
+            if state[weight]:
+                momentum.copy_(state[weight]["momentum"])
             # Adam reads a count in every state that it loads.
-            state |= {"step": torch.tensor(0.0), "momentum": torch.zeros_like(weight)}
-        momentum: Tensor = state["momentum"]
-        return momentum
+            state[weight] |= {"step": torch.tensor(0.0), "momentum": momentum}
 
-
-def _stretch(stack: Tensor) -> list[Tensor]:
-    """Each matrix of a stack (N, R, C), times ``max(1, R / C)^(1/2)``."""
-    return list(max(1.0, stack.shape[1] / stack.shape[2]) ** 0.5 * stack)
+    def look_ahead(self, momentum: float) -> Tensor:
+        """Follow the gradients with the momenta, and look ahead: (N, R, C), for the step to be written into."""
+        torch._foreach_copy_(self.steps, [weight.grad for weight in self.weights if weight.grad is not None])
+        self.momentum.lerp_(self.ahead, 1 - momentum)
+        self.ahead.lerp_(self.momentum, momentum)
+        return self.ahead
 
 
 def is_matrix(parameter: Tensor) -> bool:
@@ -130,20 +153,11 @@ def is_matrix(parameter: Tensor) -> bool:
     return parameter.dim() > 1 and min(_sides(parameter)) >= SMALLEST
 
 
-def _as_matrix(kernel: Tensor) -> Tensor:
-    """(O, I), the columns as memory has them: nothing is copied, and what turns a matrix does not see their order."""
-    return kernel.permute(_order(kernel)).flatten(1)
-
-
 def _as(kernel: Tensor, matrix: Tensor) -> Tensor:
-    """The inverse of ``_as_matrix``, for a matrix beside the kernel."""
-    order = _order(kernel)
+    """A matrix (O, I) in the kernel's shape, its columns as memory has them: what turns it does not see their order."""
+    order = [0, *sorted(range(1, kernel.dim()), key=kernel.stride, reverse=True)]
     places = sorted(range(kernel.dim()), key=order.__getitem__)
     return matrix.view([kernel.shape[axis] for axis in order]).permute(places)
-
-
-def _order(kernel: Tensor) -> list[int]:
-    return [0, *sorted(range(1, kernel.dim()), key=kernel.stride, reverse=True)]
 
 
 def _sides(parameter: Tensor) -> tuple[int, int]:

@@ -201,7 +201,7 @@ def _over_ranks(job: Job, share: Share) -> Share:
 
 def apply(job: Job, learner: Learner, share: Share, factor: float) -> Tensor | None:
     """Update a player; the norm of its gradient, before it is clipped, or None where loss or gradient is not finite."""
-    norm = torch.nn.utils.get_total_norm(share.gradients, foreach=True)
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(share.gradients)))
     if not bool(torch.isfinite(norm + share.logs["loss"])):
         return None
     if job.plan.clip:
