@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reverie.distributions import Gaussian, Observation, standard_normal_log_prob
+from reverie.distributions import Observation, standard_normal_log_prob
 from reverie.errors import check_temperature, refuse_label
 from reverie.nn.alone import Alone
 from reverie.nn.ladder import Descent, Ladder
@@ -38,16 +38,20 @@ class LadderPosterior:
 
     def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
         """Draw K codes for each image, (B, K, D), with their log-density, (B, K)."""
-        descent, log_q = self.descend(noise, k)
-        return descent.code.view(-1, k, self.ladder.latent), log_q.view(-1, k)
+        descent, e = self.descend(noise, k)
+        return descent.code.view(-1, k, self.ladder.latent), log_density(descent, e).view(-1, k)
 
     def descend(self, noise: Noise, k: int = 1) -> tuple[Descent, Tensor]:
-        """K ways down for each image, row by row of (B K, ...), with log q(t|x), (B K,)."""
+        """K ways down for each image, row by row of (B K, ...), with the standard normal e behind them, (B K, D)."""
         batch, top = self.hints[0].shape[0], self.ladder.top
         e = noise.normal("z", (batch, k, self.ladder.latent)).to(top.device, top.dtype).flatten(0, 1)
         hints = self.hints if k == 1 else [hint.repeat_interleave(k, 0) for hint in self.hints]
-        descent = self.ladder.descend(hints, e)
-        return descent, standard_normal_log_prob(e) - descent.log_deviation.sum(1)
+        return self.ladder.descend(hints, e), e
+
+
+def log_density(descent: Descent, e: Tensor) -> Tensor:
+    """``log q(t|x) = log N(e; 0, I) - sum log_deviation`` of a way down with standard normal e, (N,)."""
+    return standard_normal_log_prob(e) - descent.log_deviation.sum(1)
 
 
 class LadderVAE(Alone):
@@ -82,14 +86,9 @@ class LadderVAE(Alone):
             return importance_loss(*self.log_weights(batch.x, inferred, noise, k))
         descent, _ = inferred.descend(noise)
         log_likelihood = self._observe(descent.output).log_prob(batch.x)
-        kl = self.layer_divergence(descent)
+        kl = descent.kl
         value = -self.objective.of(log_likelihood, kl, batch.progress)
         return Loss(value, {"reconstruction": -log_likelihood.detach(), **self._told(kl.detach())})
-
-    def layer_divergence(self, descent: Descent) -> Tensor:
-        """``KL(q(z_l|z_<l, x) || p(z_l|z_<l))`` of each layer, topmost first, given the draws above it, (N, layers)."""
-        each = Gaussian(descent.mean, 2 * descent.log_deviation).kl()
-        return torch.stack([layer.sum(1) for layer in torch.split(each, self.ladder.counts, 1)], 1)
 
     def _told(self, kl: Tensor) -> dict[str, Tensor]:
         """The divergence, and that of the layers of each size, (B,) each."""
@@ -146,13 +145,14 @@ class LadderVAE(Alone):
 
     def log_weights(self, x: Tensor, inferred: LadderPosterior, noise: Noise, k: int) -> tuple[Tensor, Tensor]:
         """``log p(x|z)`` and ``log p(z) - log q(z|x)`` at k draws, each (B, K); their sum is log w."""
-        descent, log_q = inferred.descend(noise, k)
+        descent, e = inferred.descend(noise, k)
         log_likelihood = self._observe(descent.output).log_prob(x.repeat_interleave(k, 0))
-        return log_likelihood.view(-1, k), (standard_normal_log_prob(descent.code) - log_q).view(-1, k)
+        log_ratio = standard_normal_log_prob(descent.code) - log_density(descent, e)
+        return log_likelihood.view(-1, k), log_ratio.view(-1, k)
 
     def divergence(self, inferred: LadderPosterior, noise: Noise | None = None) -> Tensor | None:
         """That of each layer, topmost first, at one draw of the layers above it, (B, layers); without noise, None."""
-        return None if noise is None else self.layer_divergence(inferred.descend(noise)[0])
+        return None if noise is None else inferred.descend(noise)[0].kl
 
     def _observe(self, output: Tensor) -> Distribution:
         return self.observation(output)  # in the network's precision: observations compute in their own

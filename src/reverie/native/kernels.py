@@ -48,6 +48,12 @@ class Target(ctypes.Structure):
     ]
 
 
+class Pixels(ctypes.Structure):
+    """Fewer and more pixels, as pixels.c has them."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("images", "height", "width", "channels", "rows", "columns")]
+
+
 class Latent(ctypes.Structure):
     """A latent layer, as latent.c has it."""
 
@@ -150,9 +156,11 @@ def _with_types(found: ctypes.CDLL) -> ctypes.CDLL:
         getattr(found, way + "weigh").argtypes = [layer, source, source, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
     found.add_up.argtypes = [ctypes.c_int64, ctypes.c_int64, source, ctypes.c_void_p, ctypes.c_int]
     latent = ctypes.POINTER(Latent)
-    found.latent_draw.argtypes = [latent, *[ctypes.c_void_p] * 4, ctypes.c_int]
-    found.latent_back.argtypes = [latent, *[ctypes.c_void_p] * 6, ctypes.c_int]
+    found.latent_draw.argtypes = [latent, *[ctypes.c_void_p] * 2, ctypes.c_int]
+    found.latent_back.argtypes = [latent, *[ctypes.c_void_p] * 4, ctypes.c_int]
+    pixels = ctypes.POINTER(Pixels)
+    found.shuffle.argtypes = [pixels, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
     for name in ("gather", "spread", "weigh", "winograd_gather", "winograd_spread", "winograd_weigh", "add_up"):
         getattr(found, name).restype = None
-    found.latent_draw.restype = found.latent_back.restype = None
+    found.latent_draw.restype = found.latent_back.restype = found.shuffle.restype = None
     return found

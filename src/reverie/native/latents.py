@@ -1,4 +1,4 @@
-"""A draw of a latent layer in deviations of its prior, and its gradient, of tensors.
+"""A draw of a latent layer with its divergence, and their gradient, of tensors.
 
 Means and log-deviations lie side by side, (N, 2 L, H, W) in bf16 with channels last; numbers are (N, L, H, W),
 in float32.
@@ -10,25 +10,23 @@ from torch import Tensor
 from reverie.native.kernels import Latent, library
 
 
-def latent_draw(prior: Tensor, posterior: Tensor, e: Tensor, bounds: tuple[float, float]) -> tuple[Tensor, ...]:
-    """``t = mean + exp(ld) e``, mean, ld, and ``z = m + s t`` in bf16: see latent.c."""
+def latent_draw(prior: Tensor, posterior: Tensor, e: Tensor, bounds: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """``z = m + s t`` in bf16, and the divergence of the posterior from the prior, (N,): see latent.c."""
     shape = _shape(prior, posterior, e, bounds)
-    t, mean, ld = (_like(e, torch.float32) for _ in range(3))
-    z = _like(e, torch.bfloat16)
-    library().latent_draw(shape, *(x.data_ptr() for x in (t, mean, ld, z)), torch.get_num_threads())
-    return t, mean, ld, z
+    z, kl = _like(e), torch.empty(len(e))
+    library().latent_draw(shape, z.data_ptr(), kl.data_ptr(), torch.get_num_threads())
+    return z, kl
 
 
 def latent_back(
-    given: tuple[Tensor, Tensor, Tensor], bounds: tuple[float, float], gradients: tuple[Tensor | None, ...]
+    given: tuple[Tensor, Tensor, Tensor], bounds: tuple[float, float], of_z: Tensor | None, of_kl: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of the prior and of the posterior, from those of t, mean, ld and z."""
+    """Gradients of the prior and of the posterior, from those of z and of the divergence; none is 0."""
     shape, (prior, posterior, _) = _shape(*given, bounds), given
-    *precise, of_z = gradients
-    ready = [None if g is None else _last(g.float()) for g in precise]
-    ready.append(None if of_z is None else _last(of_z.to(torch.bfloat16)))
-    made = _like(prior, torch.bfloat16), _like(posterior, torch.bfloat16)
-    places = [None if x is None else x.data_ptr() for x in (*ready, *made)]
+    of_z = None if of_z is None else of_z.to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    of_kl = None if of_kl is None else of_kl.float().contiguous()
+    made = _like(prior), _like(posterior)
+    places = [None if x is None else x.data_ptr() for x in (of_z, of_kl, *made)]
     library().latent_back(shape, *places, torch.get_num_threads())
     return made
 
@@ -55,9 +53,5 @@ def _lies(x: Tensor, strides: tuple[int, ...]) -> bool:
     return all(size == 1 or found == wanted for size, found, wanted in zip(x.shape, x.stride(), strides, strict=True))
 
 
-def _like(x: Tensor, kind: torch.dtype) -> Tensor:
-    return torch.empty(x.shape, dtype=kind, memory_format=torch.channels_last)
-
-
-def _last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
+def _like(x: Tensor) -> Tensor:
+    return torch.empty(x.shape, dtype=torch.bfloat16, memory_format=torch.channels_last)

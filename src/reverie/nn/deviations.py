@@ -1,6 +1,7 @@
 """A latent layer's draw in deviations of its prior, ``t = (z - m) / s``: see ``nn.ladder``."""
 
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,37 +13,58 @@ from reverie.nn.processor import kernels_run
 LOWEST, HIGHEST = -7.0, 2.0  # of the log-deviations of priors and posteriors
 
 
-class Drawn(NamedTuple):
-    """What a latent layer draws, each (N, L, H, W), in float32 or better; z may be as precise as a layer's input."""
-
-    t: Tensor
-    mean: Tensor
-    log_deviation: Tensor
-    z: Tensor
-
-
-def draw(prior: Tensor, posterior: Tensor, e: Tensor, training: bool) -> Drawn:
-    """Draw z from N(m_q, s_q^2), and say it in deviations of N(m, s^2).
+class Drawn:
+    """A draw z from a posterior N(m_q, s_q^2), said in deviations of a prior N(m, s^2).
 
     ``mean = (m_q - m) / s``, ``log_deviation = log s_q - log s``, ``t = mean + exp(log_deviation) e`` and
-    ``z = m + s t``. Log-deviations are bounded once, for the draw and for its density; without bounds an early step can
-    overflow.
+    ``z = m + s t``, each (N, L, H, W), in float32 or better. Log-deviations are bounded once, for the draw and for its
+    density; without bounds an early step can overflow.
 
     Args:
         prior: m and log s, (N, 2 L, H, W), or one row for all.
         posterior: m_q and log s_q, (N, 2 L, H, W).
         e: standard normal, (N, L, H, W).
-        training: whether the layer trains.
     """
-    if kernels_run(training, posterior) and e.dtype == torch.float32:
+
+    def __init__(self, prior: Tensor, posterior: Tensor, e: Tensor) -> None:
+        """Draw."""
+        (m, log_s), (m_q, log_s_q) = _parts(prior), _parts(posterior)
+        self.mean, self.log_deviation = (m_q - m) * torch.exp(-log_s), log_s_q - log_s
+        self.t = self.mean + torch.exp(self.log_deviation) * e
+        self.z = m + torch.exp(log_s) * self.t
+
+    @property
+    def kl(self) -> Tensor:
+        """``KL(N(m_q, s_q^2) || N(m, s^2)) = sum (mean^2 + r^2 - 1) / 2 - log r``, r = s_q / s, in nats, (N,)."""
+        each = 0.5 * (self.mean.square() + torch.expm1(2 * self.log_deviation)) - self.log_deviation
+        return each.flatten(1).sum(1)
+
+    @property
+    def whole(self) -> "Drawn":
+        """All of it: this."""
+        return self
+
+
+class QuicklyDrawn:
+    """The same by a kernel, which makes z, in bf16, and the divergence: forty operations and their gradients as two."""
+
+    def __init__(self, prior: Tensor, posterior: Tensor, e: Tensor) -> None:
+        """Draw."""
         if len(prior) < len(posterior):
             prior = prior.expand_as(posterior).contiguous(memory_format=torch.channels_last)
-        made: tuple[Tensor, ...] = _Draw.apply(prior, posterior, e)  # type: ignore[no-untyped-call]
-        return Drawn(*made)
-    (m, log_s), (m_q, log_s_q) = _parts(prior), _parts(posterior)
-    mean, log_deviation = (m_q - m) * torch.exp(-log_s), log_s_q - log_s
-    t = mean + torch.exp(log_deviation) * e
-    return Drawn(t, mean, log_deviation, m + torch.exp(log_s) * t)
+        self._given = prior, posterior, e
+        self.z, self.kl = _Draw.apply(*self._given)  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def whole(self) -> Drawn:
+        """What the kernel leaves out too."""
+        return Drawn(*self._given)
+
+
+def draw(prior: Tensor, posterior: Tensor, e: Tensor, training: bool) -> Drawn | QuicklyDrawn:
+    """Draw z from a posterior, in training with the kernel where there is one; arguments as of ``Drawn``."""
+    quick = kernels_run(training, posterior) and e.dtype == torch.float32
+    return QuicklyDrawn(prior, posterior, e) if quick else Drawn(prior, posterior, e)
 
 
 def from_prior(prior: Tensor, t: Tensor) -> Tensor:
@@ -57,15 +79,15 @@ def _parts(both: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Draw(torch.autograd.Function):
-    """The draw by a kernel: the twenty operations above, and the thirty of their gradient, as two."""
+    """z and the divergence."""
 
     @staticmethod
-    def forward(ctx: Any, prior: Tensor, posterior: Tensor, e: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, prior: Tensor, posterior: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(prior, posterior, e)
         ctx.set_materialize_grads(False)
         return native.latent_draw(prior, posterior, e, (LOWEST, HIGHEST))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        return *native.latent_back(ctx.saved_tensors, (LOWEST, HIGHEST), gradients), None
+    def backward(ctx: Any, of_z: Tensor | None, of_kl: Tensor | None) -> tuple[Tensor | None, ...]:
+        return *native.latent_back(ctx.saved_tensors, (LOWEST, HIGHEST), of_z, of_kl), None

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle
 
 from reverie.errors import UsageError
 from reverie.nn.chain import Chain, convolved
 from reverie.nn.conv import Shape
-from reverie.nn.deviations import draw, from_prior
+from reverie.nn.deviations import Drawn, QuicklyDrawn, draw, from_prior
+from reverie.nn.enlarge import Enlarge
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,35 @@ class Rung:
 
 
 class Descent(NamedTuple):
-    """One way down the ladder; ``code``, ``mean`` and ``log_deviation`` hold all layers, topmost first."""
+    """One way down the ladder.
 
-    output: Tensor  # (N, outputs, H, W)
-    code: Tensor  # (N, D)
-    mean: Tensor  # (N, D) of the posterior of the code
-    log_deviation: Tensor  # (N, D) of the posterior of the code
+    Args:
+        output: (N, outputs, H, W).
+        drawn: at each layer, topmost first.
+    """
+
+    output: Tensor
+    drawn: Sequence[Drawn | QuicklyDrawn]
+
+    @property
+    def code(self) -> Tensor:
+        """The numbers t of all layers, (N, D)."""
+        return torch.cat([_row(layer.whole.t) for layer in self.drawn], 1)
+
+    @property
+    def mean(self) -> Tensor:
+        """Of the posterior of the code, (N, D)."""
+        return torch.cat([_row(layer.whole.mean) for layer in self.drawn], 1)
+
+    @property
+    def log_deviation(self) -> Tensor:
+        """Of the posterior of the code, (N, D)."""
+        return torch.cat([_row(layer.whole.log_deviation) for layer in self.drawn], 1)
+
+    @property
+    def kl(self) -> Tensor:
+        """``KL(q(z_l|z_<l, x) || p(z_l|z_<l))`` of each layer, given the draws above it, in nats, (N, layers)."""
+        return torch.stack([layer.kl for layer in self.drawn], 1)
 
 
 class ResidualBlock(nn.Module):
@@ -65,29 +88,6 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Add what the two convolutions say."""
         return convolved(self.second, convolved(self.first, x, silu=True), silu=True, more=x)
-
-
-class Enlarge(nn.Module):
-    """Double height and width, and cut to size: a convolution to four channels for each pixel of the finer image.
-
-    Source: Shi et al. 2016, 1609.05158, "sub-pixel convolution".
-
-    Args:
-        inputs: channels.
-        outputs: channels.
-        size: height and width of the result, at most twice those of the input.
-    """
-
-    def __init__(self, inputs: int, outputs: int, size: tuple[int, int]) -> None:
-        """Take the channels and the size."""
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, 4 * outputs, 3, padding=1)
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, h, w) to (N, outputs, *size)."""
-        height, width = self.size
-        return pixel_shuffle(convolved(self.conv, x, silu=True), 2)[..., :height, :width]
 
 
 class LatentLayer(nn.Module):
@@ -125,7 +125,7 @@ class LatentLayer(nn.Module):
         nn.init.zeros_(self.posterior.bias)  # type: ignore[arg-type]
         self.project.weight *= scale
 
-    def forward(self, h: Tensor, numbers: Tensor, hint: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, h: Tensor, numbers: Tensor, hint: Tensor | None) -> tuple[Tensor, Drawn | QuicklyDrawn | None]:
         """One layer down.
 
         Args:
@@ -135,16 +135,14 @@ class LatentLayer(nn.Module):
             hint: what the image says, (N, C, H, W), or nothing.
 
         Returns:
-            The state below, and with a hint t and the mean and log-deviation of q(t), each (N, L, H, W), in float32 or
-            better.
+            The state below, and with a hint what was drawn from q(t).
         """
         prior, added, question = torch.split(convolved(self.joint, h, silu=True), self.parts, 1)
-        drawn: list[Tensor] = []
-        if hint is None:
-            z = from_prior(prior, numbers)
-        else:
+        drawn = None
+        if hint is not None:
             posterior = convolved(self.posterior, question + hint, silu=True)
-            *drawn, z = draw(prior, posterior, numbers, self.training)
+            drawn = draw(prior, posterior, numbers, self.training)
+        z = from_prior(prior, numbers) if drawn is None else drawn.z
         below: Tensor = self.block(convolved(self.project, z, more=h + added))
         return below, drawn
 
@@ -197,25 +195,24 @@ class Ladder(nn.Module):
 
     def descend(self, hints: Sequence[Tensor], e: Tensor) -> Descent:
         """Draw from the posterior of each layer with standard normal numbers (N, D)."""
-        output, drawn = self._walk(e, hints)
-        code, mean, log_deviation = (torch.cat([_row(layer[i]) for layer in drawn], 1) for i in range(3))
-        return Descent(output, code, mean, log_deviation)
+        return self._walk(e, hints)
 
     def decode(self, code: Tensor) -> Tensor:
         """The output, (N, outputs, H, W), of codes (N, D)."""
-        return self._walk(code, repeat(None))[0]
+        return self._walk(code, repeat(None)).output
 
-    def _walk(self, numbers: Tensor, hints: Sequence[Tensor] | Iterator[None]) -> tuple[Tensor, list[list[Tensor]]]:
+    def _walk(self, numbers: Tensor, hints: Sequence[Tensor] | Iterator[None]) -> Descent:
         given = zip(self._planes(numbers), hints, strict=False)
         # One row: all images are the same until the first z is added.
-        h, drawn = self.top, []
+        h: Tensor = self.top
+        drawn: list[Drawn | QuicklyDrawn] = []
         for step in self.steps:
             if isinstance(step, LatentLayer):
                 h, found = step(h, *next(given))
-                drawn.append(found)
+                drawn += [] if found is None else [found]
             else:
                 h = step(h)
-        return h, drawn
+        return Descent(h, drawn)
 
     def _planes(self, numbers: Tensor) -> Iterator[Tensor]:
         """Rows (N, D) as one (N, L, H, W) for each layer, channels last."""
