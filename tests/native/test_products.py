@@ -5,10 +5,11 @@ import torch
 from torch.nn import functional
 
 from reverie import native
-from reverie.native import Read, Shape, Write
+from reverie.native import Before, Read, Shape, Write
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=f"no kernels of one's own: {native.missing()}")
 LAST = torch.channels_last
+ACTIVATIONS = {Before.SILU: functional.silu, Before.ELU: functional.elu}
 LAYERS = {  # images, G, H, W, S, kernel, stride, padding, pixels on the lower right that only the big side has
     "ordinary": (3, 8, 6, 5, 12, 3, 1, 1, 0),
     "of pixels": (4, 1, 9, 7, 20, 3, 1, 1, 0),
@@ -128,14 +129,15 @@ def test_a_gradient_passes_the_activation_that_said_the_gate(case, slope):
     torch.testing.assert_close(native.add_up(read).double(), passed.double().sum((0, 2, 3)), rtol=1e-5, atol=1e-5)
 
 
-def test_a_silu_comes_before_and_its_slope_back(case):
+@pytest.mark.parametrize("before", ACTIVATIONS)
+def test_an_activation_comes_before_and_its_slope_back(case, before):
     limit = 1e-2 if case.wide else 4e-3  # what is activated is rounded, too
-    read, activated = Read(case.big, silu=True), functional.silu(case.big.double())
+    read, activated = Read(case.big, before), ACTIVATIONS[before](case.big.double())
     assert off(native.gather(case.shape, read, case.weight), case.conv(activated)) < limit
     assert off(native.weigh(case.shape, read, Read(case.small))[0], case.gradient(activated, case.small)) < limit
     inner = case.big.double().requires_grad_()
-    (slope,) = torch.autograd.grad(functional.silu(inner).sum(), inner)
-    found = native.spread(case.shape, Read(case.small), case.weight, Write(inner=case.big))
+    (slope,) = torch.autograd.grad(ACTIVATIONS[before](inner).sum(), inner)
+    found = native.spread(case.shape, Read(case.small), case.weight, Write(inner=case.big, before=before))
     assert off(found, case.transposed(case.small) * slope) < limit
 
 
@@ -145,12 +147,13 @@ def test_what_is_beside_a_layer_is_added(case):
     assert off(found, case.conv(case.big) + more.double()) < (WIDE if case.wide else ROUNDED)
 
 
-def test_extreme_numbers_pass_a_silu():
+@pytest.mark.parametrize("before", ACTIVATIONS)
+def test_extreme_and_small_numbers_pass_an_activation(before):
     shape = Shape((1, 2, 1, 4), (1, 2, 1, 4), 1)
-    extremes = torch.tensor([-1e30, -100.0, -20.0, -1.0, 0.0, 1.0, 100.0, 1e30])
+    extremes = torch.tensor([-1e30, -100.0, -0.016, -1e-4, 0.0, -0.01, 100.0, 1e30])
     x = extremes.view(1, 1, 4, 2).permute(0, 3, 1, 2).bfloat16()
-    found = native.gather(shape, Read(x, silu=True), torch.eye(2).view(2, 2, 1, 1))
-    torch.testing.assert_close(found.double(), functional.silu(x.double()), rtol=4e-3, atol=1e-6)
+    found = native.gather(shape, Read(x, before), torch.eye(2).view(2, 2, 1, 1))
+    torch.testing.assert_close(found.double(), ACTIVATIONS[before](x.double()), rtol=4e-3, atol=1e-7)
 
 
 def test_sums_are_the_same_on_any_number_of_threads(case):

@@ -8,11 +8,12 @@ from torch import nn
 from torch.nn import functional
 
 from reverie import native
-from reverie.native import products
+from reverie.native import Before, products
 from reverie.nn import chain
 from reverie.nn.chain import Chain, convolved
 from reverie.nn.conv import TransposedConv, conv_vae_decoder, conv_vae_encoder
 from reverie.nn.ladder import ResidualBlock
+from reverie.nn.residual import Down, Up
 
 needed = pytest.mark.skipif(not native.available(), reason=f"no kernels of one's own: {native.missing()}")
 NETWORKS = {
@@ -20,6 +21,9 @@ NETWORKS = {
     "decoder": (lambda: conv_vae_decoder(3, (3, 8, 8)), (5, 3)),
     "leaky": (lambda: Chain(nn.Conv2d(6, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 6, 3)), (4, 6, 10, 10)),
     "silu": (lambda: Chain(nn.SiLU(), nn.Conv2d(6, 8, 3, 2, 1), ResidualBlock(8, 0.5)), (4, 6, 9, 9)),
+    "elu": (lambda: Chain(nn.ELU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ELU(0.5), nn.Conv2d(8, 4, 1)), (4, 6, 9, 9)),
+    "halve": (lambda: Chain(nn.Conv2d(3, 16, 1), Down(16, 24), Down(24, 32)), (6, 3, 13, 13)),
+    "double": (lambda: Chain(nn.Conv2d(4, 8, 1), Up(8, 6, (6, 6)), Up(6, 4, (11, 11))), (4, 4, 3, 3)),
     "transposed": (lambda: Chain(TransposedConv(9, 5, 5, 2, 2, 1), nn.ReLU(), nn.Dropout(0.0)), (4, 9, 6, 6)),
     "grouped": (lambda: Chain(nn.Conv2d(6, 8, 3, groups=2), nn.ReLU(), nn.Conv2d(8, 4, (3, 1))), (2, 6, 7, 7)),
     "large kernel": (lambda: Chain(nn.Conv2d(4, 8, 9), nn.ReLU(), nn.Conv2d(8, 4, 8)), (2, 4, 18, 18)),
@@ -86,6 +90,15 @@ def test_each_convolution_of_the_vae_is_one_product(monkeypatch):
     assert made == [0, 0, 0, 0, 0, 1]
 
 
+@needed
+def test_a_layer_that_somebody_looks_at_is_torchs(monkeypatch):
+    seen, network = [], Chain(nn.ELU(), nn.Conv2d(4, 8, 3))
+    network[1].register_forward_hook(lambda *given: seen.append(given))
+    with torch.autocast("cpu", torch.bfloat16):
+        network(torch.randn(2, 4, 7, 7))
+    assert seen
+
+
 @pytest.mark.parametrize("switch", ["evaluation", "float32", "no kernels"])
 def test_else_layers_are_torch_s(switch, monkeypatch):
     network, x = Chain(nn.Conv2d(4, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3)), torch.randn(2, 4, 7, 7)
@@ -104,16 +117,16 @@ def test_a_chain_has_the_names_of_a_sequential():
 
 
 @needed
-@pytest.mark.parametrize("silu", [False, True])
+@pytest.mark.parametrize("before", Before)
 @pytest.mark.parametrize("layer", [nn.Conv2d(4, 6, 3, padding=1), nn.ConvTranspose2d(4, 6, 3, 2, 1, 1)])
-def test_it_can_be_differentiated_twice(layer, silu):
+def test_it_can_be_differentiated_twice(layer, before):
     torch.manual_seed(0)
     x = torch.randn(3, 4, 6, 6, requires_grad=True)
 
     def second(kernels, like):
         one, given = copy.deepcopy(layer).to(like), x.detach().to(like).requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=kernels):
-            y = convolved(one, given, silu=silu, slope=1.0 if silu else 0.2)
+            y = convolved(one, given, before, slope=1.0 if before else 0.2)
         (first,) = torch.autograd.grad(y.to(like).square().sum(), given, create_graph=True)
         return torch.autograd.grad(first.square().sum(), one.weight)[0]
 

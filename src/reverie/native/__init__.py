@@ -8,10 +8,11 @@ BF16, or the machine no C compiler, torch's own kernels are used.
 from reverie.native.kernels import available, missing, version
 from reverie.native.latents import latent_back, latent_draw
 from reverie.native.pixels import shuffle, unshuffle
-from reverie.native.products import LARGEST, Read, Shape, Write, add_up, gather, spread, weigh
+from reverie.native.products import LARGEST, Before, Read, Shape, Write, add_up, gather, spread, weigh
 
 __all__ = [
     "LARGEST",
+    "Before",
     "Read",
     "Shape",
     "Write",

@@ -39,7 +39,7 @@ static void make(const Phase *phase, const Panels *p, const bf16 *x, const bf16 
 static void dense(size pixels, const Panels *p, const Source *from, const float *w, const Target *to, int threads) {
     bf16 *packed = pack(p, w, threads);
     size tasks = rounded(parts(pixels, RUN), threads), longest = parts(pixels, tasks);
-    int as_is = !from->gate && !from->silu && p->inputs % 2 == 0; /* an odd last pair reads beyond its pixel, times 0 */
+    int as_is = !from->gate && !from->before && p->inputs % 2 == 0; /* an odd last pair reads beyond its pixel, times 0 */
     Phase all = {longest, room(longest * sizeof(size)), room(longest * sizeof(size)), {.count = 1}};
     for (size i = 0; i < longest; i++) all.read[i] = i * p->inputs, all.write[i] = i * p->outputs;
 #pragma omp parallel num_threads(threads)

@@ -35,7 +35,12 @@ class Layer(ctypes.Structure):
 class Source(ctypes.Structure):
     """What is read, as tiles.h has it."""
 
-    _fields_ = [("x", ctypes.c_void_p), ("gate", ctypes.c_void_p), ("slope", ctypes.c_float), ("silu", ctypes.c_int32)]
+    _fields_ = [
+        ("x", ctypes.c_void_p),
+        ("gate", ctypes.c_void_p),
+        ("slope", ctypes.c_float),
+        ("before", ctypes.c_int32),
+    ]
 
 
 class Target(ctypes.Structure):
@@ -44,6 +49,7 @@ class Target(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("y", "bias", "inner", "more")),
         ("slope", ctypes.c_float),
+        ("before", ctypes.c_int32),
         ("sums", ctypes.c_void_p),
     ]
 

@@ -5,6 +5,7 @@ padding + tap. Of a convolution the big side is what it is given, of a transpose
 channels last, weights are float32, (S, G, k, k) with channels last.
 """
 
+from enum import IntEnum
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,14 @@ from reverie.native.kernels import Layer, Source, Target, library
 
 LARGEST = 8  # kernel: TAPS in tiles.h are its square
 WIDE = 64  # channels on both sides from which Winograd's products are the faster ones
+
+
+class Before(IntEnum):
+    """The activation before a layer, as tiles.h numbers it."""
+
+    NOTHING = 0
+    SILU = 1
+    ELU = 2
 
 
 class Shape(NamedTuple):
@@ -47,44 +56,46 @@ class Shape(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What is read: x; ``silu(x)``; or ``x * (1 if gate > 0 else slope)``, a gradient behind a (leaky) ReLU.
+    """What is read: x, or an activation of it; or ``x * (1 if gate > 0 else slope)``, a gradient behind a (leaky) ReLU.
 
     Args:
         x: one side of a layer.
-        silu: whether an activation comes before the layer.
+        before: the activation.
         gate: what the activation behind the layer said, of the same shape as x.
         slope: of that activation below 0.
     """
 
     x: Tensor
-    silu: bool = False
+    before: Before = Before.NOTHING
     gate: Tensor | None = None
     slope: float = 1.0
 
     def as_source(self) -> Source:
         """For the kernels."""
         gate = None if self.slope == 1 else _at(self.gate)
-        return Source(self.x.data_ptr(), gate, self.slope, self.silu)
+        return Source(self.x.data_ptr(), gate, self.slope, self.before)
 
 
 class Write(NamedTuple):
-    """What is written: ``leaky(sum + bias) * silu'(inner) + more``.
+    """What is written: ``leaky(sum + bias) * activation'(inner) + more``.
 
     Args:
         bias: of each channel, float32.
         slope: of a (leaky) ReLU below 0; 1 for none.
-        inner: what a SiLU was given, of the same shape as what is written: its slope there is multiplied in.
+        inner: what an activation was given, of the same shape as what is written: its slope there is multiplied in.
+        before: which activation.
         more: is added, of that shape too.
     """
 
     bias: Tensor | None = None
     slope: float = 1.0
     inner: Tensor | None = None
+    before: Before = Before.NOTHING
     more: Tensor | None = None
 
     def as_target(self, y: Tensor) -> Target:
         """For the kernels."""
-        return Target(y.data_ptr(), _at(self.bias), _at(self.inner), _at(self.more), self.slope, None)
+        return Target(y.data_ptr(), _at(self.bias), _at(self.inner), _at(self.more), self.slope, self.before, None)
 
 
 NOTHING = Write()

@@ -27,19 +27,23 @@ typedef struct {
     size images, height, width, big, rows, columns, small, kernel, stride, padding;
 } Layer;
 
-/* What is read: x; x times 1 or slope as `gate` is above 0 or not; or silu(x). */
+/* Activations before a layer. */
+enum { NOTHING, SILU, ELU };
+
+/* What is read: x; x times 1 or slope as `gate` is above 0 or not; or an activation of x. */
 typedef struct {
     const bf16 *x, *gate;
     float slope;
-    int32_t silu;
+    int32_t before;
 } Source;
 
-/* What is written: y = leaky(sum + bias) * silu'(inner) + more; or the sums alone, where there is room for them. */
+/* What is written: y = leaky(sum + bias) * activation'(inner) + more; or the sums alone, where there is room. */
 typedef struct {
     bf16 *y;
     const float *bias;
     const bf16 *inner, *more;
     float slope;
+    int32_t before;
     float *sums;
 } Target;
 
@@ -94,6 +98,22 @@ static inline __m512 slope_of_silu(__m512 x) { /* s (1 + x (1 - s)) */
     return _mm512_mul_ps(s, _mm512_fmadd_ps(x, _mm512_sub_ps(one, s), one));
 }
 
+static inline __m512 slope_of_elu(__m512 x) { /* e^x, at most 1 */
+    return exponential(_mm512_min_ps(_mm512_setzero_ps(), _mm512_max_ps(_mm512_set1_ps(-88.f), x)));
+}
+
+/* e^x - 1 below 0; near 0, where that cancels, x + x^2 / 2. */
+static inline __m512 elu(__m512 x) {
+    __mmask16 near = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-.015625f), _CMP_GT_OQ);
+    __mmask16 below = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NGE_UQ); /* what is not a number stays that */
+    __m512 series = _mm512_fmadd_ps(_mm512_mul_ps(x, _mm512_set1_ps(.5f)), x, x);
+    __m512 far = _mm512_sub_ps(exponential(_mm512_max_ps(_mm512_set1_ps(-88.f), x)), _mm512_set1_ps(1.f));
+    return _mm512_mask_mov_ps(x, below, _mm512_mask_mov_ps(far, near, series));
+}
+
+static inline __m512 activated(__m512 x, int before) { return before == SILU ? _mm512_mul_ps(x, sigmoid(x)) : elu(x); }
+static inline __m512 slope_of(__m512 x, int before) { return before == SILU ? slope_of_silu(x) : slope_of_elu(x); }
+
 /* x, times the slope where `by` is not above 0. */
 static inline __m512 leaky(__m512 x, __m512 by, float slope) {
     __mmask16 not_above = _mm512_cmp_ps_mask(by, _mm512_setzero_ps(), _CMP_NGT_UQ);
@@ -102,14 +122,14 @@ static inline __m512 leaky(__m512 x, __m512 by, float slope) {
 
 /* Read n numbers that lie side by side. */
 static inline void fetch(bf16 *to, const Source *from, size at, size n) {
-    if (!from->gate && !from->silu) {
+    if (!from->gate && !from->before) {
         memcpy(to, from->x + at, n * sizeof(bf16));
         return;
     }
     for (size i = 0; i < n; i += LANES) {
         __mmask16 m = first(n - i);
         __m512 x = wide(from->x + at + i, m);
-        if (from->silu) x = _mm512_mul_ps(x, sigmoid(x));
+        if (from->before) x = activated(x, from->before);
         if (from->gate) x = leaky(x, wide(from->gate + at + i, m), from->slope);
         _mm256_mask_storeu_epi16(to + i, m, narrow(x));
     }
@@ -123,7 +143,7 @@ static inline void put(__m512 sum, const Target *to, size at, size place, __mmas
     }
     if (to->bias) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(m, to->bias + place));
     if (to->slope != 1.f) sum = leaky(sum, sum, to->slope);
-    if (to->inner) sum = _mm512_mul_ps(sum, slope_of_silu(wide(to->inner + at + place, m)));
+    if (to->inner) sum = _mm512_mul_ps(sum, slope_of(wide(to->inner + at + place, m), to->before));
     if (to->more) sum = _mm512_add_ps(sum, wide(to->more + at + place, m));
     _mm256_mask_storeu_epi16(to->y + at + place, m, narrow(sum));
 }

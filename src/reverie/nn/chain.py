@@ -4,7 +4,7 @@ Torch makes a convolution, adds its bias, applies an activation, and back again,
 of ``reverie.native`` read and write with the activation, take float32 weights as they are and give float32 gradients.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -12,35 +12,57 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie import native
-from reverie.native import Read, Shape, Write
+from reverie.native import Before, Read, Shape, Write
 from reverie.nn.processor import kernels_run, short
 from reverie.nn.thin import FEW, is_square
 
 CONVOLUTIONS = nn.Conv2d, nn.ConvTranspose2d
+ACTIVATIONS: dict[Before, Callable[[Tensor], Tensor]] = {Before.SILU: functional.silu, Before.ELU: functional.elu}
 
 
 class Chain(nn.Sequential):
-    """``nn.Sequential``; in training its convolutions take a SiLU before and a (leaky) ReLU behind them along."""
+    """``nn.Sequential``; in training its convolutions take an activation before and a (leaky) ReLU behind along."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Layer after layer."""
+    def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:
+        """Layer after layer; ``more`` is added to what the last one says, a convolution."""
         if not kernels_run(self.training, x):
             y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-            return y
-        for layer, silu, slope in _steps(list(self)):
-            x = convolved(layer, x, silu=silu, slope=slope) if isinstance(layer, CONVOLUTIONS) else layer(x)
-        return x
+            return y if more is None else y + more
+        *steps, last = _steps(list(self))
+        for step in steps:
+            x = _taken(step, x)
+        return _taken(last, x, more)
+
+
+class _Step(NamedTuple):
+    """A layer; of a convolution the activation before it, and the slope of the ReLU behind it."""
+
+    layer: nn.Module
+    before: Before
+    slope: float
+
+
+def _taken(step: _Step, x: Tensor, more: Tensor | None = None) -> Tensor:
+    if isinstance(step.layer, CONVOLUTIONS):
+        return convolved(step.layer, x, step.before, slope=step.slope, more=more)
+    y: Tensor = step.layer(x)
+    return y if more is None else y + more
 
 
 def convolved(
-    layer: nn.Module, x: Tensor, *, silu: bool = False, slope: float = 1.0, more: Tensor | None = None
+    layer: nn.Module,
+    x: Tensor,
+    before: Before = Before.NOTHING,
+    *,
+    slope: float = 1.0,
+    more: Tensor | None = None,
 ) -> Tensor:
-    """``leaky(layer(silu(x)))`` or ``layer(silu(x)) + more``, in training by one product.
+    """``leaky(layer(before(x)))`` or ``layer(before(x)) + more``, in training by one product.
 
     Args:
         layer: a convolution, or a transposed one.
         x: (N, C, H, W).
-        silu: whether there is an activation before the layer.
+        before: the activation before the layer.
         slope: below 0, of the (leaky) ReLU behind it; 1 for none.
         more: is added, where there is no activation behind the layer; one row may be for all.
 
@@ -48,15 +70,15 @@ def convolved(
         ValueError: there is one.
     """
     if more is not None and slope != 1:
-        raise ValueError("what is added to a convolution has no activation before it")
+        raise ValueError("what is added to a convolution has no activation behind it")
     if isinstance(layer, CONVOLUTIONS) and kernels_run(layer.training, x) and _fits(layer, x):
         spreads = isinstance(layer, nn.ConvTranspose2d)
         rest = int(layer.output_padding[0]) if spreads else 0
-        how = _How(layer.stride[0], int(layer.padding[0]), rest, spreads, silu, slope)
+        how = _How(layer.stride[0], int(layer.padding[0]), rest, spreads, before, slope)
         given = short(x, None if more is None else more.expand(len(x), -1, -1, -1))
         made: Tensor = _Product.apply(given[0], layer.weight, layer.bias, given[1], how)  # type: ignore[no-untyped-call]
         return made
-    y: Tensor = layer(functional.silu(x) if silu else x)
+    y: Tensor = layer(ACTIVATIONS[before](x) if before else x)
     y = y if slope == 1 else functional.leaky_relu(y, slope)
     return y if more is None else y + more
 
@@ -68,7 +90,7 @@ class _How(NamedTuple):
     padding: int
     rest: int  # pixels on the lower right that only a transposed convolution has
     spreads: bool
-    silu: bool
+    before: Before
     slope: float
 
 
@@ -77,22 +99,29 @@ def _fits(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
     kernel, padding = layer.kernel_size[0], layer.padding[0]
     if not is_square(layer) or layer.padding_mode != "zeros" or isinstance(padding, str) or x.dim() != 4:
         return False
+    if layer._forward_hooks:  # who looks at what a layer says sees nothing of a product
+        return False
     spreads_to = layer.out_channels if isinstance(layer, nn.ConvTranspose2d) else layer.in_channels
     few = spreads_to <= FEW and (isinstance(layer, nn.ConvTranspose2d) or x.requires_grad)  # see nn/thin.py
     return padding < kernel <= native.LARGEST and min(x.shape[2:]) + 2 * padding >= kernel and not few
 
 
-def _steps(layers: list[nn.Module]) -> Iterator[tuple[nn.Module, bool, float]]:
-    """Layers; with each convolution, whether a SiLU before it comes along, and the slope of the ReLU behind it."""
+def _steps(layers: list[nn.Module]) -> Iterator[_Step]:
     place = 0
     while place < len(layers):
-        silu = isinstance(layers[place], nn.SiLU) and isinstance(layers[min(place + 1, len(layers) - 1)], CONVOLUTIONS)
-        place += silu
+        before = _before(layers[place]) if isinstance(layers[min(place + 1, len(layers) - 1)], CONVOLUTIONS) else 0
+        place += before != Before.NOTHING
         layer, behind, slope = layers[place], layers[place + 1 : place + 2], 1.0
         if isinstance(layer, CONVOLUTIONS) and behind:
             slope = _slope(behind[0])
         place += 1 + (slope != 1)
-        yield layer, silu, slope
+        yield _Step(layer, Before(before), slope)
+
+
+def _before(layer: nn.Module) -> Before:
+    if isinstance(layer, nn.SiLU):
+        return Before.SILU
+    return Before.ELU if isinstance(layer, nn.ELU) and layer.alpha == 1 else Before.NOTHING
 
 
 def _slope(layer: nn.Module) -> float:
@@ -110,7 +139,7 @@ class _Product(torch.autograd.Function):
         ctx.how, ctx.shape = how, _shape(x, weight, how)
         make = native.spread if how.spreads else native.gather
         write = Write(None if bias is None else bias.float(), how.slope, more=None if more is None else _last(more))
-        y = make(ctx.shape, Read(_last(x), how.silu), _last(weight.float()), write)
+        y = make(ctx.shape, Read(_last(x), how.before), _last(weight.float()), write)
         ctx.save_for_backward(x, weight, bias, more, None if how.slope == 1 else y)
         return y
 
@@ -120,11 +149,16 @@ class _Product(torch.autograd.Function):
         how, (of_x, of_weight, of_bias, of_more, _) = ctx.how, ctx.needs_input_grad
         if torch.is_grad_enabled():  # it is differentiated again
             return *_by_torch(ctx, gradient, x, (weight, bias, more)), None
-        behind, before = Read(_last(gradient), gate=y, slope=how.slope), Read(_last(x), how.silu)
+        behind, before = Read(_last(gradient), gate=y, slope=how.slope), Read(_last(x), how.before)
         for_x = for_weight = for_bias = None
         if of_x:
             make = native.gather if how.spreads else native.spread
-            for_x = make(ctx.shape, behind, _last(weight.float()), Write(inner=before.x if how.silu else None))
+            for_x = make(
+                ctx.shape,
+                behind,
+                _last(weight.float()),
+                Write(inner=before.x if how.before else None, before=how.before),
+            )
         if of_weight:
             sides = (behind, before) if how.spreads else (before, behind)
             for_weight, for_bias = native.weigh(ctx.shape, *sides, biased=of_bias and not how.spreads)
@@ -150,7 +184,7 @@ def _by_torch(ctx: Any, gradient: Tensor, x: Tensor, others: tuple[Any, ...]) ->
     """The gradients as torch makes them, for what is differentiated again; others: weight, bias, what is added."""
     how, weight = ctx.how, others[0].to(x.dtype)
     bias, more = (None if each is None else each.to(x.dtype) for each in others[1:])
-    before = functional.silu(x) if how.silu else x
+    before = ACTIVATIONS[how.before](x) if how.before else x
     if how.spreads:
         y = functional.conv_transpose2d(before, weight, bias, how.stride, how.padding, how.rest)
     else:

@@ -8,6 +8,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pixel_shuffle
 
 from reverie import native
+from reverie.native import Before
 from reverie.nn.chain import convolved
 from reverie.nn.processor import kernels_run
 
@@ -32,7 +33,7 @@ class Enlarge(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, outputs, *size)."""
         height, width = self.size
-        y = convolved(self.conv, x, silu=True)
+        y = convolved(self.conv, x, Before.SILU)
         if kernels_run(self.training, y) and y.dtype == torch.bfloat16:
             shuffled: Tensor = _Shuffle.apply(y, self.size)  # type: ignore[no-untyped-call]
             return shuffled

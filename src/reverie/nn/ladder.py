@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.errors import UsageError
+from reverie.native import Before
 from reverie.nn.chain import Chain, convolved
 from reverie.nn.conv import Shape
 from reverie.nn.deviations import Drawn, QuicklyDrawn, draw, from_prior
@@ -87,7 +88,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the two convolutions say."""
-        return convolved(self.second, convolved(self.first, x, silu=True), silu=True, more=x)
+        return convolved(self.second, convolved(self.first, x, Before.SILU), Before.SILU, more=x)
 
 
 class LatentLayer(nn.Module):
@@ -137,10 +138,10 @@ class LatentLayer(nn.Module):
         Returns:
             The state below, and with a hint what was drawn from q(t).
         """
-        prior, added, question = torch.split(convolved(self.joint, h, silu=True), self.parts, 1)
+        prior, added, question = torch.split(convolved(self.joint, h, Before.SILU), self.parts, 1)
         drawn = None
         if hint is not None:
-            posterior = convolved(self.posterior, question + hint, silu=True)
+            posterior = convolved(self.posterior, question + hint, Before.SILU)
             drawn = draw(prior, posterior, numbers, self.training)
         z = from_prior(prior, numbers) if drawn is None else drawn.z
         below: Tensor = self.block(convolved(self.project, z, more=h + added))
@@ -190,7 +191,7 @@ class Ladder(nn.Module):
         for rise, layers in zip(self.rises, self.layers, strict=True):
             x = rise(x)
             if layers:
-                found = [*convolved(next(hints), x, silu=True).chunk(layers, 1), *found]
+                found = [*convolved(next(hints), x, Before.SILU).chunk(layers, 1), *found]
         return found
 
     def descend(self, hints: Sequence[Tensor], e: Tensor) -> Descent:

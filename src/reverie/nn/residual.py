@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from reverie.nn.chain import Chain, convolved
 from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv, sum_of
+from reverie.nn.processor import kernels_run
 from reverie.nn.thin import ThinConv
 
 
@@ -19,7 +21,7 @@ class Down(nn.Module):
         """Take the numbers of channels."""
         super().__init__()
         self.shortcut = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
-        self.branch = nn.Sequential(
+        self.branch = Chain(
             nn.ELU(),
             nn.Conv2d(inputs, outputs, 3, stride=2, padding=1),
             nn.ELU(inplace=True),
@@ -28,7 +30,7 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve."""
-        y: Tensor = self.shortcut(x) + self.branch(x)
+        y: Tensor = self.branch(x, more=convolved(self.shortcut, x))
         return y
 
 
@@ -40,7 +42,7 @@ class Up(nn.Module):
         super().__init__()
         more = (1 - size[0] % 2, 1 - size[1] % 2)  # an even size is one more than stride 2 gives
         self.shortcut = TransposedConv(inputs, outputs, 3, stride=2, padding=1, output_padding=more)
-        self.branch = nn.Sequential(
+        self.branch = Chain(
             nn.ELU(),
             nn.Conv2d(inputs, inputs, 3, padding=1),
             nn.ELU(inplace=True),
@@ -49,6 +51,9 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Double."""
+        if kernels_run(self.training, x):
+            y: Tensor = self.branch(x, more=convolved(self.shortcut, x))
+            return y
         *first, last = self.branch
         inner = x
         for layer in first:
@@ -91,7 +96,7 @@ def residual_decoder(inputs: int, channels: Sequence[int], hidden: int, shape: S
     chain = [*reversed(channels), channels[0]]
     blocks = [Up(a, b, size) for a, b, size in zip(chain, chain[1:], reversed(there[:-1]), strict=False)]
     height, width = there[-1]
-    return nn.Sequential(
+    return Chain(
         nn.Linear(inputs, hidden),
         nn.ELU(inplace=True),
         nn.Linear(hidden, channels[-1] * height * width),
