@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 
 import reverie
 from record import append, rows
+from reverie.cli.terminal import telling
 from reverie.evaluation import read_figures
 from reverie.files import read_lines
 from reverie.objectives import adversarial
 from reverie.report import plots
 from reverie.report.health import verdict
 from reverie.report.plots import Panel
-from reverie.terminal import telling
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "costs.md"

@@ -15,8 +15,8 @@ from statistics import fmean, stdev
 
 import reverie
 from record import DOCS, append, rows
+from reverie.cli.terminal import telling
 from reverie.runs import Run
-from reverie.terminal import telling
 
 PAGE = DOCS / "games.md"
 GAMES: dict[str, tuple[str, dict[str, str]]] = {  # the row's name: recipe and settings

@@ -22,9 +22,9 @@ import flow
 import reverie
 from record import append, rows
 from reverie import recipes
+from reverie.cli.terminal import telling
 from reverie.protocols import LatentDensity
 from reverie.runs import Run
-from reverie.terminal import telling
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "results.md"

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import reverie
 from record import keep, put, rows, table
+from reverie.cli.terminal import telling
 from reverie.runs import Run
-from reverie.terminal import telling
 
 HERE = Path(__file__).parent
 

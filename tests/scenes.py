@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reverie.cli import dispatch, guarded
+from reverie.cli.entry import dispatch, guarded
 
 QUICK = ("--steps", "2", "--batch", "8", "--threads", "1", "--device", "cpu", "--precision", "fp32")
 

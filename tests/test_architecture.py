@@ -23,7 +23,7 @@ SCIENCE = {"objectives", "distributions", "arguments", *TOOLS}
 MEASURE = {"engine", "metrics", "latent", "report", "text"}
 RUN = {"training", "runs", "finish", "actions", "evaluation", "quality", "trained", "kinds", "written", "planar"}
 RUN |= {"loading", "initial"}
-DOOR = {"terminal", "demo", "check", "compare", "doctor", "studio", "export", "verify", "learn"}
+DOOR = {"compare", "studio", "export", "verify", "learn"}
 BELOW_RUN = {"lessons", "native", "recipes", "config", "arguments", "data", "files", "distributions", *MEASURE, *TOOLS}
 
 # What each part may import, beside itself; nothing else may be imported, inside functions neither.
@@ -34,7 +34,6 @@ MAY = {
     "arguments": GROUND,
     "files": GROUND,
     "lessons": GROUND,
-    "pages": {"arguments", *GROUND},
     "data": TOOLS,
     "distributions": TOOLS,
     "priors": {"distributions", *TOOLS},
@@ -56,13 +55,9 @@ MAY = {
     **dict.fromkeys(RUN, RUN | BELOW_RUN),
     **dict.fromkeys(DOOR, DOOR | RUN | BELOW_RUN),
     "export": {"web", *RUN, *BELOW_RUN},
-    "studio": {"export", "compare", "web", "pages", "train_command", *RUN, *BELOW_RUN},
+    "studio": {"export", "compare", "web", *RUN, *BELOW_RUN},
     "verify": {"verification", *RUN, *BELOW_RUN},
-    "train_command": {"pages", *DOOR, *RUN, *BELOW_RUN},
-    "flags": {*RUN, *BELOW_RUN},
-    "text_commands": {"flags", *DOOR, *RUN, *BELOW_RUN},
-    "commands": {"pages", "train_command", "text_commands", "flags", *DOOR, *RUN, *BELOW_RUN},
-    "cli": {"commands", "pages", "train_command", *GROUND},
+    "cli": {*DOOR, *RUN, *BELOW_RUN},
     "__main__": {"cli"},
     "__init__": RUN,
 }
@@ -124,7 +119,7 @@ def lines(node: ast.FunctionDef) -> int:
 
 
 def test_the_package_is_looked_at():
-    assert {"cli", "protocols", "engine.loop", "models.vae", "recipes.vae_conv"} <= MODULES.keys()
+    assert {"cli.entry", "protocols", "engine.loop", "models.vae", "recipes.vae_conv"} <= MODULES.keys()
     assert imported(ROOT / "models" / "vae.py") >= {"protocols", "objectives.elbo"}
 
 
@@ -288,21 +283,24 @@ def test_public_names_have_docstrings_and_annotations(name):
 
 # A module's tests lie at tests/<its folder>/test_<its name>.py; these are covered by the files named here.
 COVERED = {
-    "__init__": "test_cli.py",
+    "__init__": "cli/test_commands.py",
     "__main__": "test_mistakes.py",
-    "actions.of_images": "test_cli.py",
+    "actions.of_images": "cli/test_commands.py",
     "actions.out": "test_mistakes.py",
-    "actions.result": "test_cli.py",
-    "actions.samples": "test_cli.py",
-    "commands": "test_cli.py",
+    "actions.result": "cli/test_commands.py",
+    "actions.samples": "cli/test_commands.py",
+    "cli": "cli/test_commands.py",
+    "cli.entry": "test_startup.py",
+    "cli.flags": "cli/test_commands.py",
+    "cli.data": "cli/test_commands.py",
+    "cli.studio": "studio/test_server.py",
+    "cli.text": "actions/test_of_text.py",
+    "cli.train": "cli/test_commands.py",
     "errors": "test_mistakes.py",
-    "flags": "test_cli.py",
-    "text_commands": "actions/test_of_text.py",
-    "finish": "test_cli.py",
+    "finish": "cli/test_commands.py",
     "kinds": "test_text_runs.py",
     "written": "test_text_runs.py",
     "protocols": "test_architecture.py",
-    "train_command": "test_cli.py",
     "training": "test_recovery.py",
     "native": "native/test_products.py",
     "native.latents": "nn/test_deviations.py",
@@ -320,12 +318,11 @@ COVERED = {
     "data.trees": "data/test_readers.py",
     "export.__main__": "export/test_onnx.py",
     "studio.asked": "studio/test_app.py",
-    "studio.command": "studio/test_server.py",
     "export.album": "export/test_html.py",
     "export.facts": "export/test_onnx.py",
     "export.speech": "export/test_html.py",
     "export.take": "export/test_hub.py",
-    "engine.machine": "test_doctor.py",
+    "engine.machine": "cli/test_doctor.py",
     "engine.plan": "engine/test_loop.py",
     "engine.ranks": "test_recovery.py",
     "engine.stop": "test_recovery.py",
@@ -347,7 +344,7 @@ def test_every_module_has_its_tests(module):
 
 
 def test_recipes_are_tested_by_listing_their_folder():
-    assert "names()" in (TESTS / "test_cli.py").read_text(encoding="utf-8")
+    assert "names()" in (TESTS / "cli/test_commands.py").read_text(encoding="utf-8")
     assert "names()" in (TESTS / "test_config.py").read_text(encoding="utf-8")
 
 

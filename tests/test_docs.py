@@ -21,7 +21,7 @@ import pytest
 
 from documents import PAGES, ROOT, blocks, reverie, sections, without_blocks
 from reverie import arguments, recipes
-from reverie.commands import app
+from reverie.cli.commands import app
 
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "reverie"

@@ -11,7 +11,7 @@ import pytest
 HEAVY = ("torch", "numpy", "matplotlib", "PIL", "jinja2")
 PROBE = """
 import json, sys
-from reverie.cli import dispatch, guarded
+from reverie.cli.entry import dispatch, guarded
 code = guarded(lambda: dispatch(sys.argv[2:]))
 with open(sys.argv[1], "w") as file:
     json.dump({"code": code, "modules": sorted(sys.modules)}, file)

@@ -7,10 +7,12 @@ read from it. ``check`` holds given values against a signature and reports every
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from reverie.errors import UsageError, suggest
+
+UNREACHED = 1e6  # an upper end that is left out of help
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,13 @@ class Range:
             and (self.high is None or value <= self.high)
         )
 
+    @property
+    def reached(self) -> str:
+        """The interval in words, for help: an upper end that nobody reaches is left out."""
+        return str(replace(self, high=None) if self.high is not None and self.high >= UNREACHED else self)
+
     def __str__(self) -> str:
-        """The interval in words, for messages and help."""
+        """The interval in words, for messages."""
         parts = [
             f"above {self.above:g}" if self.above is not None else "",
             f"at least {self.low:g}" if self.low is not None else "",
@@ -40,6 +47,7 @@ class Range:
         return " and ".join(part for part in parts if part)
 
 
+Described = list[tuple[inspect.Parameter, str]]  # with their words
 Count = Annotated[int, Range(low=1)]
 Steps = Annotated[int, Range(low=0)]
 Rate = Annotated[float, Range(above=0.0, high=1.0)]
@@ -53,6 +61,14 @@ def keywords(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     hints = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.replace(annotation=hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def described(function: Callable[..., Any]) -> Described:
+    """The keyword-only parameters of a function, each with its words in the docstring."""
+    from docstring_parser import parse  # takes 15 ms, which only help and parsing need
+
+    words = {item.arg_name: " ".join((item.description or "").split()) for item in parse(function.__doc__ or "").params}
+    return [(parameter, words.get(name, "")) for name, parameter in keywords(function).items()]
 
 
 def check(function: Callable[..., Any], given: Mapping[str, Any], what: str) -> dict[str, Any]:

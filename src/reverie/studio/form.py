@@ -4,11 +4,9 @@ import inspect
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from reverie import recipes
-from reverie.arguments import Range
+from reverie import config, recipes
+from reverie.arguments import Range, described
 from reverie.kinds import OF_IMAGES, kind_of
-from reverie.pages import bounds
-from reverie.train_command import flags
 
 KINDS = {int: "whole", float: "number", str: "word", bool: "switch"}
 FIRST = ("data", "size", "minutes", "epochs")  # what most people decide
@@ -24,7 +22,7 @@ def form(recipe: str) -> dict[str, Any]:
         UsageError: there is no such recipe.
     """
     module = recipes.find(recipe)
-    own, training, *_ = flags(recipe).values()
+    own, training = described(module.run), described(config.options)
     kind = kind_of(recipe)
     left_out = ("text",) if kind == "images" else ("text", *OF_IMAGES)
     fields = [field(parameter, words) for parameter, words in training if parameter.name not in left_out]
@@ -70,9 +68,7 @@ def _takes(annotation: Any) -> dict[str, Any]:
 
 
 def _bounds(ranges: list[Range]) -> dict[str, Any]:
-    found: dict[str, Any] = (
-        {"range": " and ".join(words for each in ranges if (words := bounds(each)))} if ranges else {}
-    )
+    found: dict[str, Any] = {"range": " and ".join(each.reached for each in ranges if each.reached)} if ranges else {}
     for each in ranges:
         known = {name: getattr(each, name) for name in ("low", "high", "above")}
         found |= {name: value for name, value in known.items() if value is not None}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reverie import demo as story
+from reverie.cli import demo as story
 from reverie.engine.loop import Report
 from reverie.training import train
 from scenes import pictures, reverie

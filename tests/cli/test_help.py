@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from reverie.arguments import Count, Positive, Rate, keywords
-from reverie.pages import kind_of, overview, page, rows
+from reverie.cli.help import kind_of, overview, page, rows
 
 
 def settings(*, rate: Rate = 0.1, hidden: tuple[Count, ...] = (8, 4), ema: float = 0.0, json: bool = False) -> None: ...

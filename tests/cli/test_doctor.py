@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from reverie import __version__, native
-from reverie.doctor import EXTRAS, findings
+from reverie.cli.doctor import EXTRAS, findings
 
 
 def test_versions_and_folders_are_those_of_this_process(monkeypatch, tmp_path):
@@ -37,12 +37,12 @@ def test_data_is_listed_where_it_lies(monkeypatch, tmp_path):
 
 
 def test_every_extra_of_a_user_is_looked_for():
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     assert EXTRAS.keys() == extras.keys() - {"dev", "browser"}
     assert all(any(each.startswith(package) for each in extras[extra]) for extra, package in EXTRAS.items())
 
 
 def test_a_missing_extra_comes_with_the_line_that_installs_it(monkeypatch):
-    monkeypatch.setattr("reverie.doctor.EXTRAS", {"demo": "no-such-package"})
+    monkeypatch.setattr("reverie.cli.doctor.EXTRAS", {"demo": "no-such-package"})
     assert findings()["[demo]"] == "not installed: pip install 'reverie[demo]'"

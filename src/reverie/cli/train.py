@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from reverie.errors import UsageError
 
 if TYPE_CHECKING:
+    from reverie.arguments import Described
     from reverie.runs import Run
 
-Flags = list[tuple[inspect.Parameter, str]]  # with their words
 KEEPS = (
     "A resumed run keeps its settings; for others start a new one with --config {}/config.toml and the flags to change."
 )
@@ -44,7 +44,7 @@ def own(
 def train(*words: str) -> None:
     """Train a recipe on your data: pictures, figures and a report at the end."""
     recipe = _recipe_of(words)
-    groups = flags(recipe)
+    groups = _flags(recipe)
     if {"--help", "-h"} & set(words):
         print(_page(recipe, groups))
         return
@@ -73,27 +73,20 @@ def _recipe_of(words: tuple[str, ...]) -> str | None:
     return None
 
 
-def flags(recipe: str | None) -> dict[str, Flags]:
+def _flags(recipe: str | None) -> dict[str, "Described"]:
     """The flags in their groups: of the recipe where one is named, of every training, of the command."""
-    from docstring_parser import parse
-
-    from reverie import arguments, config, recipes
+    from reverie import config, recipes
+    from reverie.arguments import described
 
     functions: dict[str, Callable[..., Any]] = {"Of every training": config.options, "Of the command": own}
     if recipe:
         functions = {f"Of {recipe}": recipes.find(recipe).run, **functions}
-    groups = {}
-    for heading, function in functions.items():
-        words = {
-            item.arg_name: " ".join((item.description or "").split()) for item in parse(function.__doc__ or "").params
-        }
-        groups[heading] = [(flag, words.get(name, "")) for name, flag in arguments.keywords(function).items()]
-    return groups
+    return {heading: described(function) for heading, function in functions.items()}
 
 
-def _page(recipe: str | None, groups: dict[str, Flags]) -> str:
+def _page(recipe: str | None, groups: dict[str, "Described"]) -> str:
     from reverie import recipes
-    from reverie.pages import page
+    from reverie.cli.help import page
 
     if recipe:
         return page(f"reverie train {recipe} [FLAGS]", inspect.getdoc(recipes.find(recipe)) or "", groups)
@@ -103,11 +96,11 @@ def _page(recipe: str | None, groups: dict[str, Flags]) -> str:
     return page("reverie train RECIPE [FLAGS]", about, groups)
 
 
-def _parse(recipe: str | None, groups: dict[str, Flags], words: tuple[str, ...]) -> dict[str, Any]:
+def _parse(recipe: str | None, groups: dict[str, "Described"], words: tuple[str, ...]) -> dict[str, Any]:
     """The values that were given, by name."""
     from cyclopts import App, CycloptsError, Parameter
 
-    from reverie.pages import one_line
+    from reverie.cli.help import one_line
 
     def command(*_: Any, **__: Any) -> None: ...
 
@@ -144,7 +137,7 @@ def _train(mine: dict[str, Any], given: dict[str, Any]) -> None:
     if mine["dry_run"]:
         print(config.to_toml(config.resolve(recipe, settings), Path("config.toml")), flush=True)
         return
-    from reverie.terminal import telling
+    from reverie.cli.terminal import telling
     from reverie.training import train as run_training
 
     with telling() as report:
@@ -161,7 +154,7 @@ def _resume(mine: dict[str, Any], given: dict[str, Any]) -> None:
         raise UsageError(
             f"With --resume go only --runs and --json; leave out: {', '.join(extra)}. {KEEPS}".format(run.folder)
         )
-    from reverie.terminal import telling
+    from reverie.cli.terminal import telling
     from reverie.training import resume
 
     with telling() as report:

@@ -17,13 +17,13 @@ TRACEBACK = "REVERIE_TRACEBACK"  # set to 1, it shows where an error came from
 def dispatch(words: Sequence[str]) -> None:
     """Run the command that the words after ``reverie`` name."""
     if words in ([], ["--help"], ["-h"]):
-        from reverie.pages import overview
+        from reverie.cli.help import overview
 
         print(overview())
     elif list(words) == ["--version"]:
         print(__version__)
     elif words[0] == "train":
-        from reverie.train_command import train
+        from reverie.cli.train import train
 
         train(*words[1:])
     else:
@@ -33,8 +33,8 @@ def dispatch(words: Sequence[str]) -> None:
 def _command(words: Sequence[str]) -> None:
     from cyclopts import CycloptsError
 
-    from reverie.commands import app
-    from reverie.pages import one_line
+    from reverie.cli.commands import app
+    from reverie.cli.help import one_line
 
     try:
         app(list(words), exit_on_error=False, print_error=False)
@@ -44,7 +44,8 @@ def _command(words: Sequence[str]) -> None:
 
 def _named(words: Sequence[str]) -> str:
     """As many of the first words as name a command, each with a space after it."""
-    from reverie.commands import app, data_app
+    from reverie.cli.commands import app
+    from reverie.cli.data import app as data_app
 
     if words[0] not in set(app):
         return ""

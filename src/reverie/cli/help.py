@@ -4,7 +4,6 @@ import ast
 import inspect
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
@@ -13,7 +12,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from reverie.arguments import Range
 
 ABOUT = "Classic deep generative models: trained in one command, measured honestly, shown beautifully."
-UNREACHED = 1e6
 KINDS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 
 
@@ -56,8 +54,8 @@ def overview() -> str:
 def commands() -> dict[str, str]:
     """The commands in their order, each with the first line of its docstring, read without importing."""
     trees = [
-        ast.parse((Path(__file__).parent / name).read_text(encoding="utf-8"))
-        for name in ("train_command.py", "commands.py", "text_commands.py", "studio/command.py")
+        ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+        for name in ("train", "commands", "text", "data", "studio")
     ]
     found = dict(
         _of_function(node)
@@ -102,11 +100,6 @@ def _flag(parameter: inspect.Parameter, words: str) -> tuple[str, str]:
     return name, f"{words} ({'; '.join(notes)})" if notes else words
 
 
-def bounds(mark: Range) -> str:
-    """A range in words; an upper end that nobody reaches is left out."""
-    return str(replace(mark, high=None) if mark.high is not None and mark.high >= UNREACHED else mark)
-
-
 def kind_of(annotation: Any) -> tuple[str, list[str]]:
     """What a flag takes, in capitals, and what its type says of it: choices, or a range.
 
@@ -119,7 +112,7 @@ def kind_of(annotation: Any) -> tuple[str, list[str]]:
         kind, notes = kind_of(items[0])
         return kind, [
             *notes,
-            *(words for mark in items[1:] if isinstance(mark, Range) and (words := bounds(mark))),
+            *(mark.reached for mark in items[1:] if isinstance(mark, Range) and mark.reached),
         ]
     if origin is Literal:
         return "WORD", [", ".join(map(str, items))]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reverie.check import check
+from reverie.cli.check import check
 from reverie.errors import DataError, UsageError
 from scenes import pictures, png, reverie
 

@@ -18,14 +18,15 @@ import reverie as package
 from networks import stand_in
 from reverie import arguments, config, recipes
 from reverie.actions import samples
-from reverie.commands import app, data_app
+from reverie.cli.commands import app
+from reverie.cli.data import app as data_app
+from reverie.cli.help import commands
+from reverie.cli.train import own
 from reverie.engine.noise import ItemNoise
 from reverie.kinds import kind_of
 from reverie.metrics import inception
-from reverie.pages import commands
 from reverie.report import sheets
 from reverie.runs import list_runs
-from reverie.train_command import own
 from scenes import QUICK, make_runs, pictures, reverie, zipped
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x1b]")

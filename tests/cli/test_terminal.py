@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from reverie import terminal
-from reverie.terminal import line, telling
+from reverie.cli import terminal
+from reverie.cli.terminal import line, telling
 
 
 class Clock:

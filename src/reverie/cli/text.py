@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from reverie.cli.flags import PLAIN, Common, RunName, Seed, opened, say, show
 from reverie.errors import UsageError
-from reverie.flags import PLAIN, Common, RunName, Seed, opened, say, show
 
 if TYPE_CHECKING:
     from reverie.actions.of_text import Speech

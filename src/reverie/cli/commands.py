@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from reverie import __version__, flags
-from reverie.errors import DataError
-from reverie.flags import PLAIN, Common, Count, Label, Out, RunName, Scale, Seed, Steps
-from reverie.flags import opened as _open
-from reverie.flags import say as _say
-from reverie.flags import show as _show
-from reverie.studio.command import studio
-from reverie.text_commands import app as text_app
-from reverie.train_command import train
+from reverie import __version__
+from reverie.cli import flags
+from reverie.cli.data import app as data_app
+from reverie.cli.flags import PLAIN, Common, Count, Label, Out, RunName, Scale, Seed, Steps
+from reverie.cli.flags import opened as _open
+from reverie.cli.flags import say as _say
+from reverie.cli.flags import show as _show
+from reverie.cli.studio import studio
+from reverie.cli.text import app as text_app
+from reverie.cli.train import train
 
 if TYPE_CHECKING:
     from reverie.runs import Run
@@ -31,7 +32,6 @@ app = App(
     result_action="return_none",
     default_parameter=Parameter(consume_multiple=True, negative=()),
 )
-data_app = App(name="data", help="The catalog of data sets, and what is wrong with your own.")
 app.command(train)
 app.command(studio)
 app.command(data_app)
@@ -297,54 +297,10 @@ def recipes(*, common: Common = PLAIN) -> None:
     _say("\n".join(flags.aligned((name, summary(name)) for name in names())))
 
 
-@data_app.command(name="list")
-def data_list(*, common: Common = PLAIN) -> None:
-    """List the data sets that have a name, and which of them are here."""
-    from reverie.data.catalog import CATALOG, availability
-
-    if common.json:
-        _say(json.dumps({name: availability(entry) for name, entry in CATALOG.items()}))
-        return
-    for name, entry in CATALOG.items():
-        _say(f"{name:16} {availability(entry):10} {entry.about}")
-
-
-@data_app.command(name="check")
-def data_check(source: str, /, *, out: Path = Path("contact-sheet.png"), common: Common = PLAIN) -> None:
-    """Look at your own images or text: what there is, what is wrong with which file, and a contact sheet of images.
-
-    Args:
-        source: a folder, archive, array file, text or name.
-        out: the contact sheet to write, of images.
-        common: what every command takes.
-    """
-    from reverie.check import check
-
-    report = check(source, out)
-    if common.json:
-        _say(json.dumps(report))
-    else:
-        for words in report["words"]:
-            _say(words)
-    if report["problems"]:
-        count = len(report["problems"])
-        what, them = ("1 file", "it") if count == 1 else (f"{count:,} files", "them")
-        raise DataError(f"{what} of {source} cannot be used; repair or remove {them}.")
-
-
-@data_app.command(name="fetch")
-def data_fetch(name: flags.SetName, /, *, offline: flags.Offline = False, common: Common = PLAIN) -> None:
-    """Fetch a data set from its source into the cache, checked by its sha256."""
-    from reverie.data.download import fetch
-
-    folder = fetch(name, offline=offline)
-    _say(json.dumps({"folder": str(folder)}) if common.json else folder)
-
-
 @app.command
 def doctor(*, common: Common = PLAIN) -> None:
     """Look at this machine: versions, processor, threads, data; to paste into a report of a problem."""
-    from reverie.doctor import findings
+    from reverie.cli.doctor import findings
 
     found = findings()
     if common.json:
@@ -392,8 +348,8 @@ def learn(*, out: Annotated[Path, Parameter(help="The page.")] = Path("learn.htm
 @app.command
 def demo(*, common: Common = PLAIN) -> None:
     """The whole story in two minutes, with no network: train, measure, look."""
-    from reverie.demo import demo as run_demo
-    from reverie.terminal import telling
+    from reverie.cli.demo import demo as run_demo
+    from reverie.cli.terminal import telling
 
     with telling() as report:
         words = run_demo(common.runs, report)
