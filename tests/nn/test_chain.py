@@ -13,6 +13,7 @@ from reverie.nn import chain
 from reverie.nn.chain import Chain, convolved
 from reverie.nn.conv import TransposedConv, conv_vae_decoder, conv_vae_encoder
 from reverie.nn.ladder import ResidualBlock
+from reverie.nn.processor import of_images_alone
 from reverie.nn.residual import Down, Up
 
 needed = pytest.mark.skipif(not native.available(), reason=f"no kernels of one's own: {native.missing()}")
@@ -131,6 +132,32 @@ def test_it_can_be_differentiated_twice(layer, before):
         return torch.autograd.grad(first.square().sum(), one.weight)[0]
 
     assert off(second(True, torch.float32), second(False, torch.float64)) < 0.03
+
+
+@needed
+@pytest.mark.parametrize(("size", "products"), [((11, 11), 4), ((11, 10), 3)])
+def test_the_slope_of_a_critic_is_made_by_products_and_differentiated(size, products, monkeypatch):
+    torch.manual_seed(0)
+    layers = (
+        nn.Conv2d(5, 8, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(8, 6, 3),
+        nn.Conv2d(6, 8, 3, 1, 1),
+        nn.LeakyReLU(0.2),
+    )
+    critic, x = Chain(*layers, nn.ConvTranspose2d(8, 5, 3, 2, 1)), torch.randn(3, 5, *size)
+    product, made = native.spread, []
+    monkeypatch.setattr(native, "spread", lambda *given, **more: made.append(given) or product(*given, **more))
+
+    def paid(kernels, like):
+        one, given = copy.deepcopy(critic).to(like), x.to(like).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=kernels), of_images_alone():
+            (slope,) = torch.autograd.grad(one(given).to(like).sum(), given, create_graph=True)
+        weights = [p for p in one.parameters() if p.dim() > 1]
+        return torch.cat([g.flatten() for g in torch.autograd.grad(slope.square().sum(), weights)])
+
+    assert off(paid(True, torch.float32), paid(False, torch.float64)) < 0.03
+    assert len(made) == products
 
 
 @needed

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from reverie import native
 from reverie.native import Before, Read, Shape, Write
-from reverie.nn.processor import kernels_run, short
+from reverie.nn.processor import kernels_run, short, weights_wanted
 from reverie.nn.thin import FEW, is_square
 
 CONVOLUTIONS = nn.Conv2d, nn.ConvTranspose2d
@@ -74,7 +74,7 @@ def convolved(
     if isinstance(layer, CONVOLUTIONS) and kernels_run(layer.training, x) and _fits(layer, x):
         spreads = isinstance(layer, nn.ConvTranspose2d)
         rest = int(layer.output_padding[0]) if spreads else 0
-        how = _How(layer.stride[0], int(layer.padding[0]), rest, spreads, before, slope)
+        how = _How(layer.kernel_size[0], layer.stride[0], int(layer.padding[0]), rest, spreads, before, slope)
         given = short(x, None if more is None else more.expand(len(x), -1, -1, -1))
         made: Tensor = _Product.apply(given[0], layer.weight, layer.bias, given[1], how)  # type: ignore[no-untyped-call]
         return made
@@ -86,6 +86,7 @@ def convolved(
 class _How(NamedTuple):
     """What a layer does beside its weights."""
 
+    kernel: int
     stride: int
     padding: int
     rest: int  # pixels on the lower right that only a transposed convolution has
@@ -146,25 +147,35 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, more, y = ctx.saved_tensors
-        how, (of_x, of_weight, of_bias, of_more, _) = ctx.how, ctx.needs_input_grad
+        how, (of_x, *of_weights, of_more, _) = ctx.how, ctx.needs_input_grad
+        of_weight, of_bias = (weights_wanted(needed) for needed in of_weights)
         if torch.is_grad_enabled():  # it is differentiated again
-            return *_by_torch(ctx, gradient, x, (weight, bias, more)), None
+            back = None if of_weight or of_bias or of_more else _back(how, x)
+            if back is None:
+                return *_by_torch(ctx, gradient, x, (weight, bias, more)), None
+            passed = gradient if y is None else torch.where(y > 0, gradient, how.slope * gradient)
+            of_images: Tensor = _Product.apply(passed, weight, None, None, back)  # type: ignore[no-untyped-call]
+            return of_images, None, None, None, None
         behind, before = Read(_last(gradient), gate=y, slope=how.slope), Read(_last(x), how.before)
         for_x = for_weight = for_bias = None
         if of_x:
             make = native.gather if how.spreads else native.spread
-            for_x = make(
-                ctx.shape,
-                behind,
-                _last(weight.float()),
-                Write(inner=before.x if how.before else None, before=how.before),
-            )
+            write = Write(inner=before.x if how.before else None, before=how.before)
+            for_x = make(ctx.shape, behind, _last(weight.float()), write)
         if of_weight:
             sides = (behind, before) if how.spreads else (before, behind)
             for_weight, for_bias = native.weigh(ctx.shape, *sides, biased=of_bias and not how.spreads)
         if of_bias and for_bias is None:
             for_bias = native.add_up(behind)
         return for_x, for_weight, for_bias, gradient if of_more else None, None
+
+
+def _back(how: _How, x: Tensor) -> _How | None:
+    """The layer that makes the gradient of x from the gradient behind a layer, where that is one."""
+    rests = {0} if how.spreads else {(side + 2 * how.padding - how.kernel) % how.stride for side in x.shape[2:]}
+    if how.before or len(rests) > 1:
+        return None
+    return how._replace(spreads=not how.spreads, rest=rests.pop(), slope=1.0)
 
 
 def _last(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ transposed convolution to one channel.
 from torch import nn
 
 from reverie.errors import UsageError
+from reverie.nn.chain import Chain
 from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv, glorot
 from reverie.nn.dropout import Dropout
 from reverie.nn.mlp import Dense
@@ -206,7 +207,7 @@ def generator(latent: int, shape: Shape, width: int) -> nn.Sequential:
     ]
     for inputs, outputs in zip(channels, channels[1:], strict=False):
         layers += [TransposedConv(inputs, outputs, 4, stride=2, padding=1, bias=False), *_normal(outputs)]
-    return nn.Sequential(*layers, ThinConv(width, shape[0]), nn.Tanh())
+    return Chain(*layers, ThinConv(width, shape[0]), nn.Tanh())
 
 
 def critic_features(shape: Shape, width: int) -> tuple[nn.Sequential, int]:
@@ -224,13 +225,13 @@ def critic_features(shape: Shape, width: int) -> tuple[nn.Sequential, int]:
         inputs = outputs
     last = width * min(WIDEST, 2**count)
     layers += [nn.Conv2d(inputs, last, 3, padding=1), nn.LeakyReLU(0.2, inplace=True), PixelsToRow()]
-    return nn.Sequential(*layers), last * (shape[1] >> count) * (shape[2] >> count)
+    return Chain(*layers), last * (shape[1] >> count) * (shape[2] >> count)
 
 
 def critic(shape: Shape, width: int) -> nn.Sequential:
     """The features with a dense layer to one logit: (B, *shape) to (B, 1)."""
     features, count = critic_features(shape, width)
-    return nn.Sequential(*features, nn.Linear(count, 1))
+    return Chain(*features, nn.Linear(count, 1))
 
 
 def _normal(channels: int) -> list[nn.Module]:
