@@ -46,7 +46,7 @@ MAY = {
     "latent": TOOLS,
     "report": {"files", *GROUND},
     "web": {"data", "files", *GROUND},
-    "engine": {"data", "files", *TOOLS},
+    "engine": {"data", "files", "native", *TOOLS},
     "metrics": {"engine", "objectives", "distributions", "data", "files", *TOOLS},
     "text": {"engine", "metrics", "data", "files", *TOOLS},
     "verification": {"models", "engine", "metrics", "data", "nn", "transforms", "priors", *SCIENCE},

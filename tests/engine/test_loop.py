@@ -134,7 +134,7 @@ def test_the_memory_of_the_moments_is_a_function_of_progress(tmp_path):
     training = training_of("vae", tmp_path, steps=5, betas=betas, ema=0.0, clip=0.0)
     learner, seen = training.learners["vae"], []
     usual = learner.update
-    learner.update = lambda gradients, factor: (seen.append([g.clone() for g in gradients]), usual(gradients, factor))
+    learner.update = lambda given, *more: (seen.append([g.clone() for g in given]), usual(given, *more))
     weight = learner.parameters[0].detach().double().clone()
     fit(training, Stop(), Report())
     first = second = torch.zeros_like(weight)
@@ -475,9 +475,9 @@ def test_the_norm_of_each_player_s_gradient_is_in_the_rows_of_a_game(tmp_path):
     for name, learner in training.learners.items():
         usual = learner.update
 
-        def update(gradients, factor, name=name, usual=usual):
+        def update(gradients, *more, name=name, usual=usual):
             norms.setdefault(name, []).append(math.sqrt(sum(float(g.double().square().sum()) for g in gradients)))
-            usual(gradients, factor)
+            usual(gradients, *more)
 
         learner.update = update
     fit(training, Stop(), Report())

@@ -1,11 +1,14 @@
 """Twins change no number of a training, where each layer is used once; and they leave a model as it was."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
+from reverie.engine import loop
+from reverie.engine.adam import Adam
 from reverie.engine.loop import Report, fit
 from reverie.engine.stop import Stop
 from reverie.engine.twins import Twins
@@ -13,9 +16,9 @@ from reverie.nn.mlp import Dense, mlp
 from toys import training_of, weights
 
 
-def trained(folder, kind="vae", **changes):
-    training = training_of(kind, folder, steps=8)
-    training.job = replace(training.job, precision="bf16", **changes)
+def trained(folder, **changes):
+    job = training_of("vae", folder, steps=8).job
+    training = loop.Training.of(replace(job, precision="bf16", plan=replace(job.plan, **changes)), folder)
     fit(training, Stop(), Report())
     return training
 
@@ -34,7 +37,7 @@ def test_a_training_in_bf16_ends_in_the_same_weights_bit_for_bit(tmp_path, monke
 def test_layers_have_their_twins_inside_and_their_weights_outside():
     network = mlp([3, 4, 2])
     twins, first = Twins(network), network[0].weight
-    twins.follow(list(network.parameters()))
+    twins.follow()
     with twins.in_place():
         assert network[0].weight.dtype == torch.bfloat16
         assert torch.equal(network[0].weight, first.bfloat16())
@@ -47,12 +50,37 @@ def test_layers_have_their_twins_inside_and_their_weights_outside():
 
 def test_twins_follow_when_they_are_told():
     network = mlp([3, 2])
-    twins = Twins(network)
-    for _ in range(2):
+    twins, weight = Twins(network), network[0].weight
+    for change in (lambda: weight.add_(1), lambda: network.load_state_dict(mlp([3, 2]).state_dict())):
         with torch.no_grad():
-            network[0].weight.add_(1)
-        twins.follow([network[0].weight])
-        assert torch.equal(twins.of([network[0].weight])[0], network[0].weight.bfloat16())
+            change()
+        assert not torch.equal(twins.of([weight])[0], weight.bfloat16())
+        twins.follow()
+        assert torch.equal(twins.of([weight])[0], weight.bfloat16())
+
+
+def test_a_change_that_no_version_tells_is_told():
+    network = mlp([3, 2])
+    twins, weight = Twins(network), network[0].weight
+    twins.follow()
+    weight.data.add_(1)
+    twins.forget([weight])
+    twins.follow()
+    assert torch.equal(twins.of([weight])[0], weight.bfloat16())
+
+
+@pytest.mark.parametrize("optimizer", [Adam, torch.optim.Adam, torch.optim.SGD])
+def test_twins_are_their_weights_after_every_round_and_after_going_back(optimizer, tmp_path):
+    training = trained(tmp_path, optimizers={"vae": partial(optimizer, lr=0.1)})
+    moved, start = training.learners["vae"].parameters, loop.snapshot(training)
+    for again in range(2):
+        for _ in range(3):
+            loop._round(training)
+            training.job.twins.follow()
+            for twin, weight in zip(training.job.twins.of(moved), moved, strict=True):
+                assert torch.equal(twin, weight.bfloat16())
+        if not again:
+            loop.restore(training, start)
 
 
 def test_what_is_shared_or_says_nothing_has_none():

@@ -1,10 +1,13 @@
 """Adam in one fused kernel, without looking over its own state in each step."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+
+from reverie import native
+from reverie.engine.twins import Twins
 
 
 class Adam(torch.optim.Adam):
@@ -69,4 +72,66 @@ class Adam(torch.optim.Adam):
             eps=group["eps"],
             amsgrad=False,
             maximize=False,
+        )
+
+
+class QuickAdam:
+    """Adam's steps by a kernel of one's own, on the state of an ``Adam``.
+
+    It takes gradients as they were made, and moves weights, moments and twins in one pass over memory.
+
+    Args:
+        optimizer: whose state and settings.
+        parameters: what it moves, in the order of the gradients.
+        twins: of these weights; they follow them.
+    """
+
+    def __init__(self, optimizer: Adam, parameters: Sequence[nn.Parameter], twins: Twins) -> None:
+        """Take the optimizer."""
+        self._optimizer, self._twins = optimizer, twins
+        places = {id(p): place for place, p in enumerate(parameters)}
+        self._weights: list[nn.Parameter] = [p for group in optimizer.param_groups for p in group["params"]]
+        self._order = [places[id(p)] for p in self._weights]
+        self._states: list[dict[str, Any]] = []
+        self._moves = native.Moves([])
+
+    @classmethod
+    def of(cls, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], twins: Twins) -> Self | None:
+        """The same for an optimizer, where it is this very Adam and there is a kernel for all its weights."""
+        serves = type(optimizer) is Adam and all(map(native.fits, parameters)) and native.available()
+        return cls(optimizer, parameters, twins) if serves and isinstance(optimizer, Adam) else None
+
+    def norm(self, gradients: Sequence[Tensor]) -> float:
+        """``(sum of squares)^(1/2)`` of gradients; the next step is by these.
+
+        Raises:
+            ValueError: one does not lie as its weight does.
+        """
+        self._follow_state()
+        self._moves.take([gradients[place] for place in self._order])
+        return float(self._moves.squares() ** 0.5)
+
+    @torch.no_grad()
+    def step(self, scale: float = 1.0) -> None:
+        """Move every weight by its gradient, times ``scale``."""
+        torch._foreach_add_([state["step"] for state in self._states], 1)
+        begin = 0
+        for group in self._optimizer.param_groups:
+            of = range(begin, begin := begin + len(group["params"]))
+            settings = group["lr"], group["betas"], group["eps"], group["weight_decay"], group["decoupled_weight_decay"]
+            self._moves.adam(of, native.Steps(*settings, self._states[of.start]["step"].item(), scale))
+
+    def _follow_state(self) -> None:
+        """Look for the moments, where the optimizer has none yet or has loaded others."""
+        state = self._optimizer.state
+        if self._states and all(state[p] is held for p, held in zip(self._weights, self._states, strict=True)):
+            return
+        for weight in self._weights:
+            if not state[weight]:
+                moments = {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}
+                state[weight] |= {"step": torch.tensor(0.0), **moments}
+        self._states = [state[weight] for weight in self._weights]
+        pairs = zip(self._weights, self._states, strict=True)
+        self._moves = native.Moves(
+            [native.Moving(p, s["exp_avg"], s["exp_avg_sq"], self._twins.twin(p)) for p, s in pairs]
         )

@@ -78,7 +78,7 @@ class Training:
     @classmethod
     def of(cls, job: Job, folder: Path) -> "Training":
         """A training at step 0 with the model's fresh weights."""
-        learners = {name: Learner.of(job.plan, name) for name in job.plan.model.players}
+        learners = {name: Learner.of(job, name) for name in job.plan.model.players}
         average = copy.deepcopy(job.model).requires_grad_(False) if job.plan.ema else None
         return cls(job, folder, learners, average)
 

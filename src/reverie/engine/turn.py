@@ -7,11 +7,13 @@ that uneven shares weigh what they hold.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from reverie.engine.adam import QuickAdam
 from reverie.engine.noise import StepNoise, generator
 from reverie.engine.plan import Plan, Stock
 from reverie.engine.ranks import World
@@ -100,20 +102,39 @@ class Learner:
     parameters: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
     rates: list[float]
+    quick: QuickAdam | None = None  # the optimizer's steps by a kernel
 
     @classmethod
-    def of(cls, plan: Plan, name: str) -> "Learner":
+    def of(cls, job: Job, name: str) -> "Learner":
         """The learner of a player, with the recipe's optimizer."""
-        parameters = [p for p in plan.model.players[name].parameters() if p.requires_grad]
-        optimizer = plan.optimizers[name](parameters)
-        return cls(name, parameters, optimizer, [float(group["lr"]) for group in optimizer.param_groups])
+        parameters = [p for p in job.plan.model.players[name].parameters() if p.requires_grad]
+        optimizer = job.plan.optimizers[name](parameters)
+        quick = QuickAdam.of(optimizer, parameters, job.twins) if job.precision == "bf16" else None
+        return cls(name, parameters, optimizer, [float(group["lr"]) for group in optimizer.param_groups], quick)
 
-    def update(self, gradients: list[Tensor], factor: float) -> None:
-        """One step of the optimizer at ``factor`` times the recipe's rates."""
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = alike(gradient, parameter)
+    def take(self, gradients: list[Tensor]) -> list[Tensor]:
+        """Gradients as the optimizer reads them: laid out like the weights, in the precision that it asks for."""
+        pairs = zip(gradients, self.parameters, strict=True)
+        return [alike(g if self.quick else g.to(p.dtype), p) for g, p in pairs]
+
+    def norm(self, gradients: list[Tensor]) -> Tensor:
+        """``(sum of squares)^(1/2)`` of gradients that were taken; the next update is by these."""
+        if self.quick:
+            return torch.tensor(self.quick.norm(gradients))
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        return norm
+
+    def update(self, gradients: list[Tensor], factor: float, scale: Tensor | None = None) -> None:
+        """One step of the optimizer at ``factor`` times the recipe's rates, by ``scale`` times the gradients."""
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
+        if self.quick:
+            self.quick.step(1.0 if scale is None else float(scale))
+            return
+        if scale is not None:
+            torch._foreach_mul_(gradients, scale)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
         self.optimizer.step()
         for parameter in self.parameters:
             parameter.grad = None
@@ -156,7 +177,7 @@ def _share(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> 
         loss = plan.model.loss(turn.player, batch, noise)
         mean = loss.value.float().sum() / total
     found = torch.autograd.grad(mean, job.twins.of(parameters), allow_unused=True)
-    filled = [torch.zeros_like(p) if g is None else g.to(p.dtype) for p, g in zip(parameters, found, strict=True)]
+    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
     logs = {"loss": loss.value, **loss.logs}
     sums = {
         n: (v.detach().float().sum() if v.dim() else v.detach().float() * len(rows)) / total for n, v in logs.items()
@@ -201,12 +222,13 @@ def _over_ranks(job: Job, share: Share) -> Share:
 
 def apply(job: Job, learner: Learner, share: Share, factor: float) -> Tensor | None:
     """Update a player; the norm of its gradient, before it is clipped, or None where loss or gradient is not finite."""
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(share.gradients)))
-    if not bool(torch.isfinite(norm + share.logs["loss"])):
+    gradients = learner.take(share.gradients)
+    norm = learner.norm(gradients)
+    if not isfinite(float(norm) + float(share.logs["loss"])):
         return None
-    if job.plan.clip:
-        torch._foreach_mul_(share.gradients, torch.clamp(job.plan.clip / (norm + 1e-6), max=1.0))
-    learner.update(share.gradients, factor)
+    learner.update(gradients, factor, torch.clamp(job.plan.clip / (norm + 1e-6), max=1.0) if job.plan.clip else None)
+    if not learner.quick:  # whose kernel moves the twins too
+        job.twins.forget(learner.parameters)
     return norm
 
 
@@ -219,16 +241,14 @@ def round_of(
 ) -> tuple[dict[str, Tensor], bool]:
     """All turns of all players in one round; the logs, and whether every update was made."""
     logs: dict[str, Tensor] = {}
-    several, moved = len(learners) > 1, list(learners.values())
+    several = len(learners) > 1
     for name, learner in learners.items():
         for number in range(job.plan.model.turns[name]):
-            for each in moved:
-                job.twins.follow(each.parameters)
+            job.twins.follow()
             share = gradients(job, Turn(name, step, number), learner.parameters, carried.get(name))
             norm = apply(job, learner, share, factor)
             if norm is None:
                 return logs, False
-            moved = [learner]
             carried[name] = share.state
             mine = {**share.logs, "norm": norm} if several else share.logs
             logs |= {f"{name}/{key}" if several else key: value for key, value in mine.items()}

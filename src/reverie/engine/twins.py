@@ -38,6 +38,11 @@ class Twins:
             id(weight): nn.Parameter(torch.empty_like(weight, dtype=torch.bfloat16), weight.requires_grad)
             for _, _, weight in self._places
         }
+        self._copied: dict[int, int] = {}  # at which version of the weight
+
+    def twin(self, weight: Tensor) -> Tensor | None:
+        """The twin of a weight, if it has one."""
+        return self._of.get(id(weight))
 
     def of(self, weights: Sequence[Tensor]) -> list[Tensor]:
         """The twin of each weight that has one, else the weight."""
@@ -55,8 +60,15 @@ class Twins:
                 module._parameters[name] = weight
 
     @torch.no_grad()
-    def follow(self, weights: Sequence[nn.Parameter]) -> None:
-        """Make the twins of these weights equal to them again."""
-        there: list[Tensor] = [weight for weight in weights if id(weight) in self._of]
-        if there:
-            torch._foreach_copy_(self.of(there), there)
+    def follow(self) -> None:
+        """Make the twins equal to their weights again, where those have changed."""
+        weights: list[Tensor] = [weight for _, _, weight in self._places]
+        stale = [weight for weight in weights if self._copied.get(id(weight)) != weight._version]
+        if stale:
+            torch._foreach_copy_(self.of(stale), stale)
+            self._copied |= {id(weight): weight._version for weight in stale}
+
+    def forget(self, weights: Sequence[Tensor]) -> None:
+        """Take these weights as changed: kernels that move weights do not always say so."""
+        for weight in weights:
+            self._copied.pop(id(weight), None)

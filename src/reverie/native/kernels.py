@@ -54,6 +54,23 @@ class Target(ctypes.Structure):
     ]
 
 
+class Moved(ctypes.Structure):
+    """A weight and all that moves with it, as adam.c has it."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("weight", "gradient", "mean", "square", "twin")),
+        *((name, ctypes.c_int64) for name in ("count", "is_short")),
+    ]
+
+
+class Step(ctypes.Structure):
+    """A step of Adam, as adam.c has it."""
+
+    _fields_ = [
+        (name, ctypes.c_float) for name in ("scale", "kept", "decay", "first", "second", "rate", "over_root", "eps")
+    ]
+
+
 class Pixels(ctypes.Structure):
     """Fewer and more pixels, as pixels.c has them."""
 
@@ -166,6 +183,10 @@ def _with_types(found: ctypes.CDLL) -> ctypes.CDLL:
     found.latent_back.argtypes = [latent, *[ctypes.c_void_p] * 4, ctypes.c_int]
     pixels = ctypes.POINTER(Pixels)
     found.shuffle.argtypes = [pixels, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
+    found.squares.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int]
+    found.squares.restype = ctypes.c_double
+    found.adam.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.POINTER(Step), ctypes.c_int]
+    found.adam.restype = None
     for name in ("gather", "spread", "weigh", "winograd_gather", "winograd_spread", "winograd_weigh", "add_up"):
         getattr(found, name).restype = None
     found.latent_draw.restype = found.latent_back.restype = found.shuffle.restype = None

@@ -79,7 +79,7 @@ class Game:
         plan = build(settings, data.spec)
         cpu = torch.device("cpu")
         job = Job(plan, plan.view.stock(data, cpu), STEPS, settings["seed"], cpu, "fp32", 1, World())
-        learners = {name: Learner.of(plan, name) for name in plan.model.players}
+        learners = {name: Learner.of(job, name) for name in plan.model.players}
         return cls(job, learners, Planar("the game", Path(), job.model, data), moves=dict.fromkeys(learners, 0))
 
     def step(self, wish: Mapping[str, Any]) -> None:

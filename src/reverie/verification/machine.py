@@ -88,7 +88,7 @@ def _trained(model: VAE, device: torch.device, precision: str, steps: int = 10) 
     view = unit()
     plan = Plan(model=model.to(device), view=view, optimizers={"vae": optimizer}, batch=32, epochs=1)
     job = Job(plan, ImageStock(Resident(Split(pixels), device), view), steps, 0, device, precision, 1, World())
-    learners = {"vae": Learner.of(plan, "vae")}
+    learners = {"vae": Learner.of(job, "vae")}
     with torch.random.fork_rng(devices=[]):  # a turn seeds torch's generator
         for step in range(steps):
             round_of(job, learners, step, 1.0, {})
