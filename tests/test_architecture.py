@@ -318,7 +318,7 @@ COVERED = {
     "data.trees": "data/test_readers.py",
     "export.__main__": "export/test_onnx.py",
     "studio.asked": "studio/test_app.py",
-    "export.album": "export/test_html.py",
+    "export.examples": "export/test_html.py",
     "export.facts": "export/test_onnx.py",
     "export.speech": "export/test_html.py",
     "export.take": "export/test_hub.py",

@@ -19,7 +19,7 @@ from reverie.data.views import bits_hash, is_binary
 from reverie.engine.noise import ItemNoise
 from reverie.errors import ReverieError, UsageError
 from reverie.files import read_json, write_json
-from reverie.metrics.batches import never, restored, told
+from reverie.metrics.batches import condition, never, restored
 from reverie.metrics.density import evaluate_density
 from reverie.metrics.figures import Figure, comparable, finite
 from reverie.metrics.language import symbol_nats
@@ -85,8 +85,8 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
         found, files = _of_images(trained, k or (QUICK_K if quick else K), n, stop) + drawn.figures, drawn.files
     figures = finite(found)
     left_out = [figure.name for figure in found if not math.isfinite(figure.value)]
-    told = {"left_out": {"not finite": left_out}} if left_out else {}
-    content = {"run": trained.name, "figures": [figure.to_json() for figure in figures], **told}
+    note = {"left_out": {"not finite": left_out}} if left_out else {}
+    content = {"run": trained.name, "figures": [figure.to_json() for figure in figures], **note}
     write_json(trained.folder / "eval.json", content)
     return Result([trained.folder / "eval.json", *files], figures=figures)
 
@@ -237,7 +237,7 @@ def watch(trained: Trained | Written | Planar, items: int) -> dict[str, float]:
     for first in range(0, len(x), 100):  # few enough for networks whose features are many times the image
         rows = range(first, min(first + 100, len(x)))
         noise = ItemNoise(("watch",), rows)
-        found.append(_watched(trained.model, x[first : rows.stop], told(label, rows), noise))
+        found.append(_watched(trained.model, x[first : rows.stop], condition(label, rows), noise))
     return {name: float(torch.cat([each[name] for each in found]).double().mean()) for name in (found or [{}])[0]}
 
 

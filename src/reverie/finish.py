@@ -76,13 +76,13 @@ def _show(trained: Trained | Written | Planar, epoch: float, step: int, figures:
 
 def on_measured(run: Run, report: Report) -> Callable[[float, dict[str, float]], None]:
     """What is told after an epoch: its figures, and how the game goes when that has changed."""
-    told: list[str] = []
+    said: list[str] = []
 
     def act(epoch: float, figures: dict[str, float]) -> None:
         report.on_measured(epoch, figures)
         found = verdict(read_lines(run.folder / "metrics.jsonl"))
-        if found and [found.name] != told:
-            told[:] = [found.name]
+        if found and [found.name] != said:
+            said[:] = [found.name]
             report.say(str(found))
 
     return act

@@ -53,9 +53,9 @@ def _line(x: Numbers, y: Numbers) -> Numbers:
 
 def three_costs() -> Lesson:
     """What a generator pays, and what it learns from, as the critic's answer goes from no to yes."""
-    told = lessons.costs()
-    cost = {name: _line(told.answer, values) for name, values in told.cost.items()}
-    slope = {name: _line(told.answer, values) for name, values in told.slope.items()}
+    lesson = lessons.costs()
+    cost = {name: _line(lesson.answer, values) for name, values in lesson.cost.items()}
+    slope = {name: _line(lesson.answer, values) for name, values in lesson.slope.items()}
     across = "D(G(z)), the critic's answer to a drawn image"
     picture = _drawn(
         [
@@ -83,21 +83,21 @@ def three_costs() -> Lesson:
 
 def best_critic() -> Lesson:
     """A critic on six letters climbs to the best answers, and the game's value to a divergence."""
-    told = lessons.duel()
-    letters = np.arange(len(told.best), dtype=np.float64)
-    steps = np.arange(len(told.values), dtype=np.float64)
-    bound = np.full_like(steps, told.bound)
+    lesson = lessons.duel()
+    letters = np.arange(len(lesson.best), dtype=np.float64)
+    steps = np.arange(len(lesson.values), dtype=np.float64)
+    bound = np.full_like(steps, lesson.bound)
     laws = {"data p": lessons.LETTERS, "generator q": lessons.GUESSES}
     picture = _drawn(
         [
             Panel("two laws of six letters", "letter", bars=laws),
             Panel(
-                "the critic's answers", "letter", {"p / (p + q)": _line(letters, told.best)},
-                {"learned": _line(letters, told.learned)}, limits=(0, 1),
+                "the critic's answers", "letter", {"p / (p + q)": _line(letters, lesson.best)},
+                {"learned": _line(letters, lesson.learned)}, limits=(0, 1),
             ),
             Panel(
                 "the value of the game", "step",
-                {"of the critic that learns": _line(steps, told.values), "2 JSD − log 4": _line(steps, bound)},
+                {"of the critic that learns": _line(steps, lesson.values), "2 JSD − log 4": _line(steps, bound)},
             ),
         ],
         "The best critic there is",
@@ -113,8 +113,8 @@ def best_critic() -> Lesson:
         "max over D of  Σ p log D + q log(1 − D)  =  2 JSD(p, q) − log 4",
         picture,
         [
-            f"Here JSD(p, q) is {divergence:.4f} nats, so that the value is {told.bound:.4f}; the critic that learns "
-            f"has reached {told.values[-1]:.4f}. If q were p, the best answer would be 1/2 everywhere, and the value "
+            f"Here JSD(p, q) is {divergence:.4f} nats, so that the value is {lesson.bound:.4f}; the critic that learns "
+            f"has reached {lesson.values[-1]:.4f}. If q were p, the best answer would be 1/2 everywhere, and the value "
             f"−log 4 = −1.3863: a critic that is at a loss is the aim of the game. KL(p ‖ q) is "
             f"{lessons.kl(lessons.LETTERS, lessons.GUESSES):.4f} and KL(q ‖ p) "
             f"{lessons.kl(lessons.GUESSES, lessons.LETTERS):.4f}: these depend on who is asked, the JSD does not."

@@ -145,9 +145,9 @@ def drawn(trained: Trained, count: int, purpose: str, should_stop: Callable[[], 
         if should_stop():
             raise Interrupted(f"The samples were stopped after {first:,} of {count:,}.")
         items = range(first, min(first + BATCH, count))
-        told = None if label is None else label[items.start : items.stop]
+        classes = None if label is None else label[items.start : items.stop]
         noise = ItemNoise((0, purpose), items)
-        found.append(trained.pixels(_draw(trained, noise, told)).cpu())
+        found.append(trained.pixels(_draw(trained, noise, classes)).cpu())
     return torch.cat(found)
 
 

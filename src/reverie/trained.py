@@ -11,7 +11,7 @@ from reverie.data import ImageData
 from reverie.data.images import Split, read_images
 from reverie.data.views import View
 from reverie.errors import UsageError, suggest
-from reverie.metrics.batches import restored, told
+from reverie.metrics.batches import condition, restored
 from reverie.protocols import Autoencoder, Conditional, Density, LatentDensity, Sampler
 
 
@@ -60,7 +60,7 @@ class Trained:
         """
         model, parts = self._with_codes(verb), range(0, len(x), 256)
         rows = [range(first, min(first + 256, len(x))) for first in parts]
-        return self.pixels(torch.cat([restored(model, x[r.start : r.stop], *told(label, r)).mean for r in rows]))
+        return self.pixels(torch.cat([restored(model, x[r.start : r.stop], *condition(label, r)).mean for r in rows]))
 
     def sampler(self) -> Sampler:
         """The model as something that draws new observations.
@@ -181,7 +181,7 @@ def code_use(trained: Trained, split: Split) -> tuple[Tensor, Tensor, str]:
     for first in range(0, len(x), 500):
         rows = range(first, min(first + 500, len(x)))
         measured = isinstance(model, LatentDensity)
-        inferred = (model.infer if measured else model.encode)(x[rows.start : rows.stop], *told(label, rows))
+        inferred = (model.infer if measured else model.encode)(x[rows.start : rows.stop], *condition(label, rows))
         means.append(inferred.mean.float())
         kl = model.divergence(inferred) if measured else None
         divergences += [] if kl is None else [kl]

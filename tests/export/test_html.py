@@ -15,7 +15,7 @@ import reverie as package
 from reverie.data import prompts
 from reverie.data.tokenizers import from_json
 from reverie.errors import UsageError
-from reverie.export.album import album
+from reverie.export.examples import examples
 from reverie.export.facts import facts_of
 from reverie.export.html import MODULES, WEB, joined, page
 from reverie.export.onnx import Exported
@@ -84,7 +84,7 @@ def test_modules_become_one_and_no_two_share_a_name():
 def test_the_album_is_of_the_test_images(name, workshop):
     run = open_run(name)
     parts = parts_of(name, run.model, run.plan.view, run.spec)
-    about, arrays = album(run, facts_of(run), parts)
+    about, arrays = examples(run, facts_of(run), parts)
     test = run.data.test
     codes = torch.from_numpy(np.frombuffer(arrays["codes"], np.float32).copy()).view(-1, 2)
     label = (test.labels,) if name == "told" else ()
@@ -105,7 +105,7 @@ def test_the_album_is_of_the_test_images(name, workshop):
 
 def test_the_album_of_a_game_has_no_codes(workshop):
     run = open_run("game")
-    about, arrays = album(run, facts_of(run), parts_of("game", run.model, run.plan.view, run.spec))
+    about, arrays = examples(run, facts_of(run), parts_of("game", run.model, run.plan.view, run.spec))
     assert about["inputs"] == {"generator": {"z": [2]}}
     assert about["kinds"] == {"z": "normal"}
     assert arrays == {}

@@ -100,8 +100,8 @@ def test_it_goes_on_from_a_state_that_was_loaded():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_norm_is_of_all_gradients_and_the_same_on_any_number_of_threads(kind):
-    weights, (gradients,) = weights_and_gradients(KINDS[kind], 1)
-    moved = [nn.Parameter(weight) for weight in weights]
+    weights, _ = weights_and_gradients(KINDS[kind], 0)
+    moved, gradients = [nn.Parameter(weight) for weight in weights], [weight.to(KINDS[kind]) for weight in weights]
     quick, threads = QuickAdam.of(Adam(moved), moved, Twins(nn.Module())), torch.get_num_threads()
     expected = np.sqrt(sum(np.square(g.double().numpy()).sum() for g in gradients))
     found = []

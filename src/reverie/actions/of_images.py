@@ -355,8 +355,8 @@ def score(  # noqa: PLR0913 - each is a choice of its own
     kind = f"log-likelihood bound in nats, K = {k}" if isinstance(trained.model, LatentDensity) else "log p(x) in nats"
     caption = f"{trained.name}, {kind}, of {len(pixels):,} images"
     shown = order[:24]
-    told, coded = None if labels is None else labels[shown], isinstance(trained.model, Autoencoder)
-    restored = trained.restored(x[shown], told, "score") if coded else None  # from what was scored
+    known, coded = None if labels is None else labels[shown], isinstance(trained.model, Autoencoder)
+    restored = trained.restored(x[shown], known, "score") if coded else None  # from what was scored
     nats = bounds[shown].tolist()
     files = save_drawn(
         trained, "score", out,

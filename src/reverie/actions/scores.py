@@ -5,7 +5,7 @@ from PIL import Image
 from torch import Tensor
 
 from reverie.engine.noise import ItemNoise
-from reverie.metrics.batches import told
+from reverie.metrics.batches import condition
 from reverie.report import sheets
 from reverie.report.theme import Name
 from reverie.trained import Trained
@@ -20,7 +20,7 @@ def log_likelihoods(trained: Trained, x: Tensor, labels: Tensor | None, *, k: in
     for first in range(0, len(x), BATCH):
         items = range(first, min(first + BATCH, len(x)))
         noise = ItemNoise((seed, "score"), items, (0, k, k))
-        known = dict(zip(["label"], told(labels, items), strict=False))
+        known = dict(zip(["label"], condition(labels, items), strict=False))
         found.append(trained.density().log_prob(x[items.start : items.stop], noise, k=k, **known).value)
     return torch.cat(found)
 

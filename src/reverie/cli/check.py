@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reverie.actions.out import check_png, save_png
-from reverie.data import reading
+from reverie.data import text_check
 from reverie.data.inspection import Inspection, inspect
 from reverie.data.limits import encodable
 from reverie.data.text import holds_text
@@ -61,7 +61,7 @@ def check(source: str, out: Path) -> dict[str, Any]:
 
 
 def _check_text(source: str) -> dict[str, Any]:
-    found = reading.read(source)
+    found = text_check.read(source)
     whole, problems = found.whole, [[encodable(problem.path), problem.reason] for problem in found.problems]
     parts = Counter({name: characters.total() for name, characters in found.parts.items()})
     words = [
@@ -87,18 +87,18 @@ def _check_text(source: str) -> dict[str, Any]:
     }
 
 
-def _odd(found: reading.Reading) -> list[str]:
+def _odd(found: text_check.TextReport) -> list[str]:
     """What a person may want to know before a text is learnt: nothing of it keeps a text from being used."""
-    characters, told = found.whole.characters, []
+    characters, lines = found.whole.characters, []
     if lost := characters["\ufffd"]:
-        told.append(f"odd        U+FFFD {lost:,} times: the text was read in another encoding before it was saved")
+        lines.append(f"odd        U+FFFD {lost:,} times: the text was read in another encoding before it was saved")
     if returns := characters["\r"]:
-        told.append(
+        lines.append(
             f"odd        lines end in CR LF {returns:,} times: CR is a symbol of its own to a model of characters"
         )
     if unseen := found.unseen:
-        told.append(_counts("unknown", _shown(unseen)) + ": not in the training part")
-    return told
+        lines.append(_counts("unknown", _shown(unseen)) + ": not in the training part")
+    return lines
 
 
 def _shown(characters: Counter[str]) -> Counter[str]:

@@ -342,8 +342,8 @@ def _look(training: Training, report: Report) -> float | None:
 def _anneal(training: Training, value: float | None) -> None:
     """Lower the rates after an epoch that was no better than the best; the first rank says what was measured."""
     state, world = training.state, training.job.world
-    told = torch.tensor([value or 0.0, float(value is not None)], dtype=torch.float64, device=training.job.device)
-    seen, measured = world.sum_(told).tolist()
+    sent = torch.tensor([value or 0.0, float(value is not None)], dtype=torch.float64, device=training.job.device)
+    seen, measured = world.sum_(sent).tolist()
     if not measured:
         return
     if state.lowest is not None and not seen < state.lowest:

@@ -1,7 +1,7 @@
 """One page that explores a model in any browser, with no network: everything that it needs is in the file.
 
 The page holds the graphs of ``export.onnx``, ONNX Runtime Web, the modules of ``reverie/web`` set one after the other,
-and what ``export.album`` says of the data, or ``export.speech`` of a vocabulary. Its content-security policy allows
+and what ``export.examples`` says of the data, or ``export.speech`` of a vocabulary. Its content-security policy allows
 what is in it, and nothing else.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.errors import UsageError
-from reverie.export.album import album
+from reverie.export.examples import examples
 from reverie.export.facts import facts_of
 from reverie.export.onnx import Exported, export_onnx
 from reverie.export.parts import parts_of
@@ -57,7 +57,7 @@ def export_html(run: Run, out: Path | None = None) -> tuple[Path, list[Exported]
         raise UsageError(f"--out {place}: the page is HTML; give a name that ends in .html")
     parts = parts_of(run.name, run.model, run.plan.view, run.spec)
     writes = parts[0].name == "step"
-    about, arrays = (speech(run, facts, parts[0]), {}) if writes else album(run, facts, parts)
+    about, arrays = (speech(run, facts, parts[0]), {}) if writes else examples(run, facts, parts)
     runtime = {name: fetch.content("onnxruntime-web", file) for name, file in RUNTIME.items()}
     with tempfile.TemporaryDirectory() as folder:
         graphs = export_onnx(run, Path(folder) / "onnx")

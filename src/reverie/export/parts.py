@@ -104,7 +104,7 @@ def parts_of(name: str, model: nn.Module, view: plan.View, spec: Spec) -> list[P
     raise UsageError(f"{name} cannot become ONNX: a {kind} has no codes and draws nothing. Use --to hub.")
 
 
-def _told(model: object) -> dict[str, Input]:
+def _condition(model: object) -> dict[str, Input]:
     """The label, for a model that is told it."""
     return {"label": Input("number", count=len(model.classes))} if isinstance(model, Conditional) else {}
 
@@ -129,7 +129,7 @@ class Encoder(nn.Module):
 
 
 def _encoder(model: Any, view: View, spec: ImageSpec) -> Part:
-    inputs = {"image": Input("picture", spec.shape), **_told(model)}
+    inputs = {"image": Input("picture", spec.shape), **_condition(model)}
     example = [each.draw(2, torch.Generator().manual_seed(0)) for each in inputs.values()]
     with torch.no_grad():
         posterior = model.encode(view.still(example[0] * 255), *example[1:])
@@ -154,7 +154,7 @@ class Decoder(nn.Module):
 
 
 def _decoder(name: str, model: Any, view: View) -> Part:
-    inputs = {"z": Input("normal", (model.latent,)), **_told(model)}
+    inputs = {"z": Input("normal", (model.latent,)), **_condition(model)}
     example = [each.draw(1, torch.Generator().manual_seed(0)) for each in inputs.values()]
     with torch.no_grad():
         if getattr(model.decode(*example), "sequential", False):
@@ -213,12 +213,12 @@ class Generator(nn.Module):
 
 
 def _generator(name: str, model: Any, view: View) -> Part:
-    told = _told(model)
-    label = {key: each.draw(2, torch.Generator().manual_seed(0)) for key, each in told.items()}
+    condition = _condition(model)
+    label = {key: each.draw(2, torch.Generator().manual_seed(0)) for key, each in condition.items()}
     listener = Listener(name, 2)
     with torch.no_grad():
         model.sample(2, listener, **label)
-    inputs = {**listener.asked, **told}
+    inputs = {**listener.asked, **condition}
     return Part("generator", Generator(model, view, tuple(inputs)), inputs, ("image",))
 
 

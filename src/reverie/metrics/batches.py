@@ -37,7 +37,7 @@ def batches(model: object, x: Tensor, size: int) -> Iterator[tuple[range, Tensor
         yield items, x[first : items.stop].to(device)
 
 
-def told(label: Tensor | None, items: range) -> tuple[Tensor, ...]:
+def condition(label: Tensor | None, items: range) -> tuple[Tensor, ...]:
     """The labels of a batch, as the last argument to a model that is told them; to the others, no argument."""
     return () if label is None else (label[items.start : items.stop],)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from reverie.distributions import Gaussian
 from reverie.engine.noise import ItemNoise
 from reverie.errors import DataError, Diverged, Interrupted, UsageError
-from reverie.metrics.batches import batches, evaluating, never, restored, told
+from reverie.metrics.batches import batches, condition, evaluating, never, restored
 from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.objectives.elbo import LogMeanExp
 from reverie.protocols import Autoencoder, LatentDensity, Posterior
@@ -91,7 +91,7 @@ def evaluate_likelihood(  # noqa: PLR0913 - how to measure, what it must not dep
         for items, part in batches(model, x, batch):
             if should_stop():
                 raise Interrupted(f"The likelihood was stopped after {items.start} of {len(x)} images.")
-            inferred = model.infer(part, *told(label, items))
+            inferred = model.infer(part, *condition(label, items))
             measured = _measure(model, part, inferred, ItemNoise((seed, "likelihood"), items), k, chunk)
             known = measured.exact or isinstance(getattr(inferred, "posterior", inferred), Gaussian)
             means = _code_means(inferred, ItemNoise((seed, "codes"), items), known)
@@ -226,7 +226,7 @@ def _support(model: LatentDensity, x: Tensor, label: Tensor | None) -> str:
         return "unknown"
     with evaluating(model):
         ((items, part),) = batches(model, x[:1], 1)
-        return getattr(restored(model, part, *told(label, items)), "support", "unknown")
+        return getattr(restored(model, part, *condition(label, items)), "support", "unknown")
 
 
 def check_values(x: Tensor, values: str) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import UsageError
-from reverie.metrics.batches import batches, evaluating, restored, told
+from reverie.metrics.batches import batches, condition, evaluating, restored
 from reverie.metrics.figures import Figure, Protocol, mean_figure
 from reverie.protocols import Autoencoder
 
@@ -104,7 +104,7 @@ def evaluate_reconstruction(
         protocol = {**protocol, "given": "the label"}
     with evaluating(model):
         for items, part in batches(model, x, batch):
-            mean = restored(model, part, *told(label, items)).mean
+            mean = restored(model, part, *condition(label, items)).mean
             errors.append(_squared_error(to_unit(mean), to_unit(part)))
     return _figures("", torch.cat(errors), x[0].numel(), protocol)
 

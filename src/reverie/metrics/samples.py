@@ -144,10 +144,10 @@ def evaluate_modes(
     found, floor, beside = modes(which, total), perfect_modes(n, total), modes(real, total)
     often = int((torch.bincount(which, minlength=total) >= 0.1 * n / total).sum())
     protocol = {**protocol, **digits.protocol, "n": n}
-    told = f"of {total:,}; a perfect generator: {floor.seen:,.1f}; {len(test):,} held-out images: {beside.seen:,.0f}"
+    note = f"of {total:,}; a perfect generator: {floor.seen:,.1f}; {len(test):,} held-out images: {beside.seen:,.0f}"
     spread = f"a perfect generator: {floor.divergence:.4f}; {len(test):,} held-out images: {beside.divergence:.4f}"
     return [
-        Figure("modes", found.seen, "modes", None, protocol, f"{told}; with a tenth of their share: {often:,}"),
+        Figure("modes", found.seen, "modes", None, protocol, f"{note}; with a tenth of their share: {often:,}"),
         Figure("mode_divergence", found.divergence, "nats, KL(samples || uniform)", None, protocol, spread),
     ]
 

@@ -107,39 +107,39 @@ class GAN(nn.Module):
         Raises:
             UsageError: the model is told classes and the batch has no labels, or packs do not fit the batch.
         """
-        told = self._told(batch.label if hasattr(self, "classes") else None, batch.x)
+        condition = self._condition(batch.label if hasattr(self, "classes") else None, batch.x)
         for network in self._growing:
             network.grow(batch.progress)
         if player == "critic":
-            return self._critic_turn(batch, told, noise)
-        return self._generator_turn(batch, told, noise)
+            return self._critic_turn(batch, condition, noise)
+        return self._generator_turn(batch, condition, noise)
 
-    def _critic_turn(self, batch: Batch, told: tuple[Tensor, ...], noise: Noise) -> Loss:
+    def _critic_turn(self, batch: Batch, condition: tuple[Tensor, ...], noise: Noise) -> Loss:
         real = self._shown(batch.x, noise, "real")
         with torch.no_grad():
             with _still(self.generator):
-                generated = self.generator(self._codes(len(batch.x), noise, batch.x), *told)
+                generated = self.generator(self._codes(len(batch.x), noise, batch.x), *condition)
             fake = self._shown(upcast(generated), noise, "fake")
         if self.game.penalty:
             real, fake = (x.detach().requires_grad_() for x in (real, fake))
-        of_real, of_fake = self._judge_both(real, fake, told)
+        of_real, of_fake = self._judge_both(real, fake, condition)
         value = self.game.cost.critic(of_real, of_fake)
         logs = {"real": of_real, "fake": of_fake, "ranked": ranked(of_real, of_fake)}
         if self.game.penalty:
             judged = Judged(real, fake, of_real, of_fake)
             with of_images_alone():
-                penalty, more = self.game.penalty(judged, lambda x: self._judge(x, told), noise, batch.progress)
+                penalty, more = self.game.penalty(judged, lambda x: self._judge(x, condition), noise, batch.progress)
             value, logs = value + penalty, {**logs, **more, "penalty": penalty}
         return self._per_image(value, logs)
 
-    def _generator_turn(self, batch: Batch, told: tuple[Tensor, ...], noise: Noise) -> Loss:
+    def _generator_turn(self, batch: Batch, condition: tuple[Tensor, ...], noise: Noise) -> Loss:
         cost, of_real = self.game.cost, None
-        generated = self.generator(self._codes(len(batch.x), noise, batch.x), *told)
+        generated = self.generator(self._codes(len(batch.x), noise, batch.x), *condition)
         with _still(self.critic):
-            of_fake = self._judge(self._shown(generated, noise, "fake"), told)
+            of_fake = self._judge(self._shown(generated, noise, "fake"), condition)
             if cost.paired:
                 with torch.no_grad():
-                    of_real = self._judge(self._shown(batch.x, noise, "real"), told)
+                    of_real = self._judge(self._shown(batch.x, noise, "real"), condition)
         return self._per_image(cost.generator(of_fake, of_real), {"fake": of_fake, **cost.watch(of_fake.detach())})
 
     def sample(self, n: int, noise: Noise, *, label: Tensor | None = None, temperature: float = 1.0) -> Tensor:
@@ -153,7 +153,7 @@ class GAN(nn.Module):
         was_training = self.generator.training
         self.generator.eval()
         try:
-            images: Tensor = upcast(self.generator(z, *self._told(label, z)))
+            images: Tensor = upcast(self.generator(z, *self._condition(label, z)))
         finally:
             self.generator.train(was_training)
         return images
@@ -164,7 +164,7 @@ class GAN(nn.Module):
             return (2 * noise.uniform("z", (n, self.latent)) - 1).to(beside)
         return noise.normal("z", (n, self.latent)).to(beside)
 
-    def _told(self, label: Tensor | None, beside: Tensor) -> tuple[Tensor, ...]:
+    def _condition(self, label: Tensor | None, beside: Tensor) -> tuple[Tensor, ...]:
         if not hasattr(self, "classes"):
             refuse_label(label)
             return ()
@@ -177,14 +177,14 @@ class GAN(nn.Module):
             raise UsageError(f"Packs of {m} images do not fit a batch of {len(x)}: give --batch a multiple of {m}.")
         return seen if m == 1 else seen.reshape(len(x) // m, -1, *x.shape[2:])
 
-    def _judge(self, x: Tensor, told: tuple[Tensor, ...]) -> Tensor:
-        return _logits(self.critic(x, *told))
+    def _judge(self, x: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
+        return _logits(self.critic(x, *condition))
 
-    def _judge_both(self, real: Tensor, fake: Tensor, told: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def _judge_both(self, real: Tensor, fake: Tensor, condition: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """One pass for both where no image sees another; else each kind by itself, or one would give the other away."""
         if self._looks_across:
-            return self._judge(real, told), self._judge(fake, told)
-        both = self._judge(torch.cat([real, fake]), tuple(torch.cat([label, label]) for label in told))
+            return self._judge(real, condition), self._judge(fake, condition)
+        both = self._judge(torch.cat([real, fake]), tuple(torch.cat([label, label]) for label in condition))
         of_real, of_fake = both.chunk(2)
         return of_real, of_fake
 

@@ -88,15 +88,15 @@ class LadderVAE(Alone):
         log_likelihood = self._observe(descent.output).log_prob(batch.x)
         kl = descent.kl
         value = -self.objective.of(log_likelihood, kl, batch.progress)
-        return Loss(value, {"reconstruction": -log_likelihood.detach(), **self._told(kl.detach())})
+        return Loss(value, {"reconstruction": -log_likelihood.detach(), **self._logs(kl.detach())})
 
-    def _told(self, kl: Tensor) -> dict[str, Tensor]:
+    def _logs(self, kl: Tensor) -> dict[str, Tensor]:
         """The divergence, and that of the layers of each size, (B,) each."""
-        told = {"kl": kl.sum(1)}
+        logs = {"kl": kl.sum(1)}
         for (height, width, _), layer in zip(self.ladder.cells, kl.unbind(1), strict=True):
             name = f"kl_{height}x{width}"
-            told[name] = told[name] + layer if name in told else layer
-        return told
+            logs[name] = logs[name] + layer if name in logs else layer
+        return logs
 
     def encode(self, x: Tensor) -> LadderPosterior:
         """The posterior of the code, (B, D), of images (B, C, H, W)."""

@@ -94,10 +94,10 @@ class PixelCNN(Alone):
         x = torch.zeros(n, *self.shape).to(next(self.parameters()))
         for i in range(height):
             top = max(0, i - self.network.reach)
-            above = [told[:, :, -1:] for told in self.network.above(x[:, :, top : i + 1])]
+            above = [seen[:, :, -1:] for seen in self.network.above(x[:, :, top : i + 1])]
             for j in range(width):
                 near = slice(max(0, j - self.network.reach), j + 1)
-                output = self.network.along(x[:, :, i : i + 1, near], [told[..., near] for told in above])[..., -1:]
+                output = self.network.along(x[:, :, i : i + 1, near], [seen[..., near] for seen in above])[..., -1:]
                 at = _Pixel(noise, (height, width), (i, j))
                 pixel = self.observation(output).tempered(temperature).sample(at, "x")
                 x[:, :, i : i + 1, j : j + 1] = pixel

@@ -63,9 +63,9 @@ class GatedLayer(nn.Module):
         features = self.vertical(v)
         return gate(features), self.across(features)
 
-    def along(self, h: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+    def along(self, h: Tensor, from_above: Tensor) -> tuple[Tensor, Tensor]:
         """The horizontal stack: its next features and its share of the output, each (B, F, H, W)."""
-        change, skip = self.out(gate(self.horizontal(h) + told)).chunk(2, 1)
+        change, skip = self.out(gate(self.horizontal(h) + from_above)).chunk(2, 1)
         return h + change, skip
 
 
@@ -97,15 +97,15 @@ class GatedPixels(nn.Module):
         """What the rows above each pixel tell each layer of the horizontal stack, (B, 2 F, H, W), one by one."""
         v = self.rows(x)
         for layer in self.layers:
-            v, told = layer.down(v)
-            yield told
+            v, from_above = layer.down(v)
+            yield from_above
 
     def along(self, x: Tensor, above: Iterable[Tensor]) -> Tensor:
         """The output, (B, outputs, H, W), from the rows themselves and what ``above`` tells of the rows over them."""
         h = self.columns(x)
         total: Tensor | float = 0.0
-        for layer, told in zip(self.layers, above, strict=True):
-            h, skip = layer.along(h, told)
+        for layer, from_above in zip(self.layers, above, strict=True):
+            h, skip = layer.along(h, from_above)
             total = total + skip
         seen = self.head(total)
         with torch.autocast(x.device.type, enabled=False):  # bf16 would round a mean to a level or more

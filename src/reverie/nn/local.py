@@ -153,11 +153,11 @@ class BitsInOrder:
             for j in range(width):
                 at = (slice(None), slice(None), slice(i, i + 1), slice(j, j + 1))
                 near = (*at[:3], slice(max(0, j - network.reach), j + 1))
-                told = above[..., j : j + 1] + network.columns(x[near])[..., -1:]
+                total = above[..., j : j + 1] + network.columns(x[near])[..., -1:]
                 for (layer, seen), over in zip(self._deeper(lively), aboves, strict=True):
-                    seen[at] = silu(told)
-                    told = told + over[..., j : j + 1] + layer.columns(seen[near])[..., -1:]
-                bit = network.finish(told)
+                    seen[at] = silu(total)
+                    total = total + over[..., j : j + 1] + layer.columns(seen[near])[..., -1:]
+                bit = network.finish(total)
                 probabilities[at] = bit.mean
                 x[at] = (bit.mean > thresholds[at]).to(x)
         return probabilities, x

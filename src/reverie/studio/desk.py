@@ -24,7 +24,7 @@ from reverie.actions import scores
 from reverie.engine import machine
 from reverie.engine.checkpoint import newest
 from reverie.errors import UsageError
-from reverie.export.album import album
+from reverie.export.examples import examples
 from reverie.export.parts import Input, Part, parts_of
 from reverie.latent import attribute_accuracy, attribute_direction
 from reverie.protocols import Conditional, Density, LatentDensity
@@ -262,6 +262,6 @@ def explored(run: Run) -> Opened:
             "has no codes, and draws a picture in many steps: there is nothing to drag. Its samples are on its page."
         )
         raise UsageError(f"{run.name} {words}") from error
-    about, arrays = album(run, facts, parts)
+    about, arrays = examples(run, facts, parts)
     about["score"] = isinstance(run.model, Density)
     return Opened(run, {part.name: part for part in parts}, about, arrays)

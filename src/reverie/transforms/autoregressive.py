@@ -28,7 +28,7 @@ class InverseAutoregressiveStep(nn.Module):
 
     def forward(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Take z (..., D), in float32 or better, and h (..., H) to z' (..., D) and ``log |det dz'/dz|`` (...)."""
-        m, gate = self._told(z, context)
+        m, gate = self._mean_and_gate(z, context)
         return torch.sigmoid(gate) * z + torch.sigmoid(-gate) * m, functional.logsigmoid(gate).sum(-1)
 
     def inverse(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,12 +37,12 @@ class InverseAutoregressiveStep(nn.Module):
         known = z[..., :0]
         for i in range(d):
             # What is not yet known is 0, whatever is in it: m_i and s_i do not depend on it.
-            m, gate = (part[..., i] for part in self._told(functional.pad(known, (0, d - i)), context))
+            m, gate = (part[..., i] for part in self._mean_and_gate(functional.pad(known, (0, d - i)), context))
             solved = (z[..., i] - torch.sigmoid(-gate) * m) * torch.exp(-functional.logsigmoid(gate))
             known = torch.cat([known, solved.unsqueeze(-1)], -1)
         return known, self(known, context)[1]
 
-    def _told(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+    def _mean_and_gate(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """The step's m and s + b, (..., D) each, in the precision of z: the network's may be lower."""
         m, s = self.network(z, context).to(z.dtype).unbind(-2)
         return m, s + self.bias

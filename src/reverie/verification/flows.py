@@ -50,11 +50,11 @@ def zero_share(flow: Flow, start: Tensor, context: Tensor) -> float:
 
 def unheard_share(flow: Flow, start: Tensor, context: Tensor) -> float:
     """The share of the context's numbers that move nothing at any point."""
-    told = context.detach().requires_grad_()
-    z, _ = flow(start, told)
+    leaf = context.detach().requires_grad_()
+    z, _ = flow(start, leaf)
     # One combination of all numbers of z, with weights by chance: a number of h that moves any of them moves it.
     chance = torch.randn(z.shape, generator=generator("verify", "chance"), dtype=z.dtype)
-    (moves,) = torch.autograd.grad((z * chance.to(z.device)).sum(), told, allow_unused=True)
+    (moves,) = torch.autograd.grad((z * chance.to(z.device)).sum(), leaf, allow_unused=True)
     return 1.0 if moves is None else float((moves == 0).flatten(0, -2).all(0).double().mean())
 
 

@@ -47,7 +47,7 @@ class Subject:
         """The same in float64."""
         return Subject(copy.deepcopy(self.model).double(), self.x.double(), self.label)
 
-    def told(self, items: Sequence[int]) -> tuple[Tensor, ...]:
+    def condition(self, items: Sequence[int]) -> tuple[Tensor, ...]:
         """The labels of images, for a model that is told the class: it has ``classes``. For others no argument."""
         return () if self.label is None or not hasattr(self.model, "classes") else (self.label[list(items)],)
 
@@ -67,8 +67,8 @@ class Subject:
         """The distribution p(x|z) at the means of the posteriors of the images."""
         model = self.autoencoder()
         with evaluating(model):
-            told = self.told(range(len(self.x)))
-            return model.decode(model.encode(self.x, *told).mean, *told)
+            given = self.condition(range(len(self.x)))
+            return model.decode(model.encode(self.x, *given).mean, *given)
 
     def flow(self) -> tuple[Flow, Tensor, Tensor]:
         """The flow of the posterior, with four starts z_0 (B, 2, D) and contexts (B, 1, H) of the model's own."""
@@ -76,7 +76,7 @@ class Subject:
         if flow is None:
             raise Inapplicable("the model has no flow")
         with torch.no_grad():
-            posterior = self.autoencoder().encode(self.x[:2], *self.told(range(min(2, len(self.x)))))
+            posterior = self.autoencoder().encode(self.x[:2], *self.condition(range(min(2, len(self.x)))))
             if not isinstance(posterior, Transformed):
                 raise Inapplicable("the posterior does not go through the model's flow")
             start, _ = posterior.base.draw(ItemNoise(("verify", "flow"), range(len(posterior.context))), 2)
@@ -88,10 +88,12 @@ def weights_stand_alone(subject: Subject) -> float:
     """The log-weights of an image do not depend on the batch it is in, nor on how its draws are divided."""
     model, x, half = subject.density(), subject.x[:8], DRAWS // 2
     with evaluating(model):
-        inferred = model.infer(x, *subject.told(range(len(x))))
+        inferred = model.infer(x, *subject.condition(range(len(x))))
         whole = likelihoods.weigh(model, x, inferred, range(len(x)), (0, DRAWS, DRAWS))
         parts = [
-            likelihoods.weigh(model, x[[i]], model.infer(x[[i]], *subject.told([i])), [i], (first, first + half, DRAWS))
+            likelihoods.weigh(
+                model, x[[i]], model.infer(x[[i]], *subject.condition([i])), [i], (first, first + half, DRAWS)
+            )
             for i in range(len(x))
             for first in (0, half)
         ]
@@ -112,7 +114,7 @@ def _log_prob(subject: Subject, items: Sequence[int], k: int) -> Tensor:
     if not isinstance(subject.model, Density):
         raise Inapplicable(f"{type(subject.model).__name__} gives no log p(x)")
     noise = ItemNoise(("verify", "density"), items).chunk(0, k, 64)
-    label = dict(zip(("label",), subject.told(items), strict=False))
+    label = dict(zip(("label",), subject.condition(items), strict=False))
     with evaluating(model):
         value: Tensor = model.log_prob(subject.x[list(items)], noise, k=k, **label).value
     return value
@@ -124,7 +126,7 @@ def posterior_density(subject: Subject) -> float:
     subject = subject.exact()
     noise = ItemNoise(("verify", "posterior"), range(len(subject.x)))
     with evaluating(subject.model):
-        posterior = subject.autoencoder().encode(subject.x, *subject.told(range(len(subject.x))))
+        posterior = subject.autoencoder().encode(subject.x, *subject.condition(range(len(subject.x))))
         base = posterior.base if isinstance(posterior, Transformed) else posterior
         if not isinstance(base, Gaussian):
             raise Inapplicable(f"{type(posterior).__name__} is no Gaussian")
@@ -142,7 +144,7 @@ def divergence_is_that_of_draws(subject: Subject) -> tuple[float, str]:
     """A divergence in closed form is the mean of log q(z|x) - log p(z) over draws, within four standard errors."""
     model, k = subject.density(), math.ceil(10 * ROWS / len(subject.x))
     with evaluating(model):
-        inferred = model.infer(subject.x, *subject.told(range(len(subject.x))))
+        inferred = model.infer(subject.x, *subject.condition(range(len(subject.x))))
         exact = model.divergence(inferred)
         if exact is None:
             raise Inapplicable("only draws tell the divergence of this model")

@@ -17,7 +17,7 @@ EXAMPLES = 12  # test images that the page holds
 PICTURES = 0.5  # megabytes of them, at most
 
 
-def album(run: Run, facts: Mapping[str, Any], parts: Sequence[Part]) -> tuple[dict[str, Any], dict[str, bytes]]:
+def examples(run: Run, facts: Mapping[str, Any], parts: Sequence[Part]) -> tuple[dict[str, Any], dict[str, bytes]]:
     """What the page is told, and the arrays that go with it.
 
     Args:

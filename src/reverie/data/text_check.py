@@ -59,7 +59,7 @@ def characters_of(data: Utf8) -> Counter[str]:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TextReport:
     """What a source of text holds.
 
     Args:
@@ -86,7 +86,7 @@ class Reading:
         return Counter({c: n for c, n in sum(others, Counter()).items() if c not in known})
 
 
-def read(source: str | Path) -> Reading:
+def read(source: str | Path) -> TextReport:
     """Look at every file of a text.
 
     Args:
@@ -111,18 +111,18 @@ def read(source: str | Path) -> Reading:
     count = sum(map(len, files.values()))
     joined = {part: Utf8.of(b"\n".join(data)) for part, data in found.items()}
     if problems:
-        return Reading(str(source), count, _whole(joined), problems=tuple(problems))
+        return TextReport(str(source), count, _whole(joined), problems=tuple(problems))
     return _divided(str(source), count, joined, entry.split if entry else "")
 
 
-def _divided(source: str, files: int, found: Mapping[str, Utf8], split: str) -> Reading:
+def _divided(source: str, files: int, found: Mapping[str, Utf8], split: str) -> TextReport:
     """The reading of a text whose files are all good; one that is too short to be split is a problem."""
     whole = _whole(found)
     try:
         parts, words = divided(found, Path(source).name)
     except DataError as error:
-        return Reading(source, files, whole, problems=(Problem(source, str(error)),))
-    return Reading(source, files, whole, {part: characters_of(data) for part, data in parts.items()}, split or words)
+        return TextReport(source, files, whole, problems=(Problem(source, str(error)),))
+    return TextReport(source, files, whole, {part: characters_of(data) for part, data in parts.items()}, split or words)
 
 
 def _whole(found: Mapping[str, Utf8]) -> Counts:

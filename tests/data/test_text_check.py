@@ -9,8 +9,8 @@ import pytest
 
 from reverie.data import utf8
 from reverie.data.corpus import load_text
-from reverie.data.reading import Counts, read
 from reverie.data.text import holds_text
+from reverie.data.text_check import Counts, read
 from reverie.errors import DataError
 
 WORDS = "Wer reitet\nso spät 東京 👩‍👩‍👧\r\n\n\tdurch Nacht\n"
