@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from reverie import distributions
+from reverie import distributions, native
 from reverie.distributions import (
     Bernoulli,
     DiscretizedLogistic,
@@ -21,6 +21,7 @@ from reverie.distributions import (
     upcast,
 )
 from reverie.engine.noise import ItemNoise, StepNoise
+from reverie.nn import codes
 from reverie.protocols import Distribution, Posterior
 
 SHAPE = (5, 2, 3, 4)
@@ -273,3 +274,33 @@ def test_a_transformed_gaussian_is_the_gaussian_that_an_affine_flow_makes():
     oracle = torch.distributions.Normal(mean[:, None], deviation[:, None]).log_prob(z).sum(-1)
     torch.testing.assert_close(log_q, oracle)
     torch.testing.assert_close(posterior.mean, mean)
+
+
+@pytest.mark.skipif(not native.available(), reason=f"no kernels of one's own: {native.missing()}")
+@pytest.mark.parametrize("kernels", [True, False])
+def test_in_training_a_code_and_squared_errors_are_by_kernels_and_the_same(kernels, monkeypatch):
+    made = []
+    for name in ("drawn", "distances"):
+        function = getattr(codes, name)
+        monkeypatch.setattr(codes, name, lambda *given, of=function, name=name: made.append(name) or of(*given))
+    both, mean, x = (normal(6, 8, seed=s).float().requires_grad_(s < 2) for s in range(3))
+    with torch.autocast("cpu", torch.bfloat16, enabled=kernels):
+        z, kl = Gaussian(*both.split(4, 1)).sample_with_kl(noise(6), "z")
+        figures = torch.cat([z, kl, unit_gaussian(mean).log_prob(x)[:, None]], 1)
+    assert made == (["drawn", "distances"] if kernels else [])
+    exact_both, exact_mean = (t.detach().double().requires_grad_() for t in (both, mean))
+    exact = Gaussian(*exact_both.split(4, 1))
+    wanted = [exact.sample(noise(6), "z"), exact.kl(), unit_gaussian(exact_mean).log_prob(x.double())[:, None]]
+    wanted = torch.cat(wanted, 1)
+    torch.testing.assert_close(figures.double(), wanted, rtol=1e-5, atol=1e-6)
+    by = normal(6, 9, seed=3)
+    found = torch.autograd.grad(figures, (both, mean), by.float())
+    for each, truth in zip(found, torch.autograd.grad(wanted, (exact_both, exact_mean), by), strict=True):
+        torch.testing.assert_close(each.double(), truth, rtol=1e-5, atol=1e-6)
+
+
+def test_a_figure_is_asked_for_without_kernels_whose_gradient_is_to_be_of_x():
+    x = normal(3, 4).float().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        (slope,) = torch.autograd.grad(unit_gaussian(torch.ones(3, 4).requires_grad_()).log_prob(x).sum(), x)
+    torch.testing.assert_close(slope, 1 - x.detach())

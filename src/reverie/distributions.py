@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reverie.nn import codes
 from reverie.protocols import Distribution, Noise
 
 LOG_2PI = math.log(2 * math.pi)
@@ -96,18 +97,27 @@ class Gaussian:
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density of ``x`` in nats, (B,)."""
         _same_shape(x, self.mean)
-        log_variance = upcast(self.log_variance)
-        # One pass over the values each way; as a difference that is squared it is seven.
-        squares = functional.mse_loss(upcast(self.mean), upcast(x), reduction="none")
+        mean, x, log_variance = upcast(self.mean), upcast(x), upcast(self.log_variance)
         if not log_variance.ndim:  # one variance for all values: summing first saves three passes over them
-            constant = squares[0].numel() * (log_variance + LOG_2PI)
-            return -0.5 * (_sum_event(squares) * torch.exp(-log_variance) + constant)
+            count = math.prod(mean.shape[1:])
+            if log_variance.requires_grad or log_variance.device.type != "cpu":
+                return -0.5 * (_squared_distance(x, mean) * torch.exp(-log_variance) + count * (log_variance + LOG_2PI))
+            known = float(log_variance)  # calls of a few numbers take longer than what they do
+            return _squared_distance(x, mean).mul(-0.5 * math.exp(-known)).sub(0.5 * count * (known + LOG_2PI))
+        squares = functional.mse_loss(mean, x, reduction="none")
         return -0.5 * _sum_event(squares * torch.exp(-log_variance) + log_variance + LOG_2PI)
 
     def sample(self, noise: Noise, name: str) -> Tensor:
         """Draw values, (B, ...)."""
         mean = upcast(self.mean)
         return mean + self._deviation() * noise.normal(name, tuple(mean.shape)).to(mean)
+
+    def sample_with_kl(self, noise: Noise, name: str) -> tuple[Tensor, Tensor]:
+        """What ``sample`` and ``kl`` say, (B, D) each, in training by one kernel."""
+        mean, log_variance = upcast(self.mean), upcast(self.log_variance)
+        if mean.ndim == log_variance.ndim == 2 and codes.quick(mean, log_variance):
+            return codes.drawn(mean, log_variance, noise.normal(name, tuple(mean.shape)).to(mean))
+        return self.sample(noise, name), self.kl()
 
     def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
         """Draw K codes for each example, together with their log-density: ``z = m + s e``, e standard normal.
@@ -269,6 +279,14 @@ class SharedLogistic(nn.Module):
     def forward(self, mean: Tensor) -> DiscretizedLogistic:
         """Return the distribution around a decoder's output."""
         return DiscretizedLogistic(mean, self.log_scale)
+
+
+def _squared_distance(x: Tensor, mean: Tensor) -> Tensor:
+    """``sum (x - m)^2`` of each example, (B,)."""
+    if mean.requires_grad and not x.requires_grad and codes.quick(x, mean):
+        return codes.distances(x, mean)
+    # One pass over the values each way; as a difference that is squared it is seven.
+    return _sum_event(functional.mse_loss(mean, x, reduction="none"))
 
 
 def _sum_event(values: Tensor) -> Tensor:

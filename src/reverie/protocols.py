@@ -5,7 +5,7 @@ the metrics, the latent tools, the exports) works for it, and none of them knows
 Shapes: B examples in a batch, K importance samples, x an observation ``(B, C, H, W)``, z a code ``(B, D)``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -32,7 +32,8 @@ class Loss(NamedTuple):
     """What one turn costs."""
 
     value: Tensor  # (B,) per example; the engine takes the mean
-    logs: Mapping[str, Tensor] = {}  # named quantities, per example or scalar; the engine logs their means
+    # Named quantities, per example or scalar, whose means are logged; or what makes them, where that takes its time.
+    logs: Mapping[str, Tensor | Callable[[], Tensor]] = {}
     state: Any = None  # detached, goes into the next turn's batch and into the checkpoint
 
 

@@ -15,7 +15,7 @@ from reverie.engine.noise import StepNoise
 from reverie.engine.plan import cosine, half_life, linear
 from reverie.engine.ranks import World
 from reverie.engine.stop import Stop
-from reverie.engine.turn import Job
+from reverie.engine.turn import Job, Mean
 from reverie.errors import Diverged
 from toys import pictures, training_of, weights
 
@@ -487,3 +487,13 @@ def test_the_norm_of_each_player_s_gradient_is_in_the_rows_of_a_game(tmp_path):
     alone = training_of("vae", tmp_path / "b", steps=1)
     fit(alone, Stop(), Report())
     assert "norm" not in (tmp_path / "b" / "metrics.jsonl").read_text()
+
+
+def test_what_is_logged_is_a_mean_that_is_taken_when_it_is_asked_for():
+    rows, made = torch.arange(6.0), []
+    assert float(Mean(rows, 6, 6)) == 2.5
+    shares = Mean(rows[:2], 2, 6), Mean(rows[2:], 4, 6)
+    assert sum(float(share) for share in shares) == 2.5
+    lazy = Mean(lambda: made.append(1) or torch.tensor(3.0), 3, 6)
+    assert not made
+    assert float(lazy) == 1.5

@@ -89,7 +89,7 @@ class View:
         """Return x, float32, without any draw; bits that were not fixed before are those at or above 128."""
         if self.binary:
             return (pixels >= 128).float()
-        return pixels / 255 if self.name == "unit" else pixels / 127.5 - 1
+        return pixels / 255 if self.name == "unit" else (pixels / 127.5).sub_(1)
 
     def pixels(self, x: Tensor) -> Tensor:
         """Return uint8 pixels for pictures; x may be a mean, and what lies outside the range is clipped."""

@@ -93,6 +93,7 @@ class QuickAdam:
         self._weights: list[nn.Parameter] = [p for group in optimizer.param_groups for p in group["params"]]
         self._order = [places[id(p)] for p in self._weights]
         self._states: list[dict[str, Any]] = []
+        self._counts = torch.empty(0)  # of steps: each state's is a view of one of them
         self._moves = native.Moves([])
 
     @classmethod
@@ -114,7 +115,7 @@ class QuickAdam:
     @torch.no_grad()
     def step(self, scale: float = 1.0) -> None:
         """Move every weight by its gradient, times ``scale``."""
-        torch._foreach_add_([state["step"] for state in self._states], 1)
+        self._counts.add_(1)
         begin = 0
         for group in self._optimizer.param_groups:
             of = range(begin, begin := begin + len(group["params"]))
@@ -131,6 +132,9 @@ class QuickAdam:
                 moments = {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}
                 state[weight] |= {"step": torch.tensor(0.0), **moments}
         self._states = [state[weight] for weight in self._weights]
+        self._counts = torch.stack([state["step"] for state in self._states])
+        for held, count in zip(self._states, self._counts, strict=True):
+            held["step"] = count
         pairs = zip(self._weights, self._states, strict=True)
         self._moves = native.Moves(
             [native.Moving(p, s["exp_avg"], s["exp_avg_sq"], self._twins.twin(p)) for p, s in pairs]

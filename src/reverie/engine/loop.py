@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from reverie.engine.checkpoint import Checkpoint, load_weights, newest, not_of, place_of, read, rotate, store
 from reverie.engine.noise import StepNoise
 from reverie.engine.stop import Stop
-from reverie.engine.turn import Job, Learner, Turn, alike, round_of
+from reverie.engine.turn import Job, Learner, Logs, Turn, alike, round_of
 from reverie.errors import Diverged, ReverieError
 from reverie.files import append_line
 
@@ -254,7 +254,7 @@ def fit(training: Training, stop: Stop, report: Report, save_every: int = 0) -> 
     return "finished"
 
 
-def _round(training: Training) -> tuple[dict[str, Tensor], bool]:
+def _round(training: Training) -> tuple[Logs, bool]:
     job, state = training.job, training.state
     progress = state.step / max(1, job.steps)
     factor = job.plan.schedule(progress) * state.rate
@@ -310,7 +310,7 @@ def _due(training: Training, job: Job) -> bool:
     return step % every == 0 or step == job.steps or step % job.epoch_steps == 0
 
 
-def _log(training: Training, logs: Mapping[str, Tensor], report: Report) -> None:
+def _log(training: Training, logs: Logs, report: Report) -> None:
     job, state = training.job, training.state
     if not job.world.first:
         return

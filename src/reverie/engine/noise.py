@@ -21,8 +21,12 @@ def generator(*key: object, device: torch.device | str = "cpu") -> torch.Generat
         >>> torch.equal(first, second)
         True
     """
-    digest = blake2b(repr(key).encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
+    return torch.Generator(device).manual_seed(seed_of(*key))
+
+
+def seed_of(*key: object) -> int:
+    """The hash of a key, as a seed."""
+    return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
 
 
 @dataclass(frozen=True)

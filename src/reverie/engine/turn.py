@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.engine.adam import QuickAdam
-from reverie.engine.noise import StepNoise, generator
+from reverie.engine.noise import StepNoise, seed_of
 from reverie.engine.plan import Plan, Stock
 from reverie.engine.ranks import World
 from reverie.engine.twins import Twins
@@ -78,12 +78,39 @@ class Job:
         return self.plan.keep == "best" and self.plan.anneal == 1
 
 
+class Mean(NamedTuple):
+    """What was logged of a batch: its mean is taken when it is asked for, which is not in every round.
+
+    Args:
+        values: of some rows of the batch, or their mean; or what makes them.
+        rows: how many rows.
+        total: rows of the whole batch.
+    """
+
+    values: Tensor | Callable[[], Tensor]
+    rows: int
+    total: int
+
+    def part(self) -> Tensor:
+        """What these rows add to the mean over the whole batch."""
+        values = self.values if isinstance(self.values, Tensor) else self.values()
+        return values.float().mean() * (self.rows / self.total)
+
+    def __float__(self) -> float:
+        """The mean, where these rows are the whole batch."""
+        return float(self.part())
+
+
 class Share(NamedTuple):
     """What one rank computed: sums over its rows, divided by the size of the whole batch; the state of all rows."""
 
     gradients: list[Tensor]
-    logs: dict[str, Tensor]
+    loss: Tensor
+    logs: Mapping[str, Mean | Tensor]
     state: Any
+
+
+Logs = dict[str, Mean | Tensor]  # each is a number to whom asks for it
 
 
 class Turn(NamedTuple):
@@ -161,7 +188,7 @@ def gradients(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) 
 def _seed_stray_randomness(job: Job, turn: Turn) -> None:
     # Models draw from `noise`; a module that uses torch's own generator (dropout) still repeats after a resume.
     # (torch.manual_seed would format a traceback for the case of CUDA, which took 0.7 ms a step.)
-    torch.default_generator.manual_seed(generator(job.seed, "stray", *turn, job.world.rank).initial_seed())
+    torch.default_generator.manual_seed(seed_of(job.seed, "stray", *turn, job.world.rank))
 
 
 def _share(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> Share:
@@ -175,14 +202,14 @@ def _share(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> 
         batch = job.stock.take(number, total, rows, job.seed, noise)
         batch = batch._replace(state=carried, progress=min(1.0, turn.step / job.steps))
         loss = plan.model.loss(turn.player, batch, noise)
-        mean = loss.value.float().sum() / total
-    found = torch.autograd.grad(mean, job.twins.of(parameters), allow_unused=True)
+    each = torch.full_like(loss.value, 1 / total)  # what a row's loss counts in the mean over the batch
+    found = torch.autograd.grad(loss.value, job.twins.of(parameters), each, allow_unused=True)
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
-    logs = {"loss": loss.value, **loss.logs}
-    sums = {
-        n: (v.detach().float().sum() if v.dim() else v.detach().float() * len(rows)) / total for n, v in logs.items()
+    logs = {
+        name: Mean(values.detach() if isinstance(values, Tensor) else values, len(rows), total)
+        for name, values in loss.logs.items()
     }
-    return Share(filled, sums, loss.state)
+    return Share(filled, loss.value.detach().float().sum() / total, logs, loss.state)
 
 
 def _rows(state: Any, rows: range) -> Any:
@@ -201,7 +228,7 @@ def _over_ranks(job: Job, share: Share) -> Share:
     """Add shares up over ranks, and bring the rows of the state together: one flat tensor, one collective."""
     if job.world.size == 1:
         return share
-    names, rows = list(share.logs), range(*job.world.share(job.plan.batch))
+    rows = range(*job.world.share(job.plan.batch))
     whole: list[Tensor] = []
 
     def spread(tensor: Tensor) -> Tensor:
@@ -211,20 +238,21 @@ def _over_ranks(job: Job, share: Share) -> Share:
         return padded
 
     state = on_each(share.state, spread)
-    parts = [*share.gradients, *(share.logs[name].reshape(1) for name in names), *whole]
+    means = [value.part() if isinstance(value, Mean) else value for value in share.logs.values()]
+    parts = [*share.gradients, share.loss.reshape(1), *(mean.reshape(1) for mean in means), *whole]
     flat = job.world.sum_(torch.cat([part.reshape(-1) for part in parts]))
     pieces = [p.view_as(part) for p, part in zip(torch.split(flat, [p.numel() for p in parts]), parts, strict=True)]
-    count, last = len(share.gradients), len(share.gradients) + len(names)
-    found = iter(pieces[last:])
-    logs = {n: p[0] for n, p in zip(names, pieces[count:last], strict=True)}
-    return Share(pieces[:count], logs, on_each(state, lambda _: next(found)))
+    found = iter(pieces)
+    gradients, loss = [next(found) for _ in share.gradients], next(found)[0]
+    logs = {name: next(found)[0] for name in share.logs}
+    return Share(gradients, loss, logs, on_each(state, lambda _: next(found)))
 
 
 def apply(job: Job, learner: Learner, share: Share, factor: float) -> Tensor | None:
     """Update a player; the norm of its gradient, before it is clipped, or None where loss or gradient is not finite."""
     gradients = learner.take(share.gradients)
     norm = learner.norm(gradients)
-    if not isfinite(float(norm) + float(share.logs["loss"])):
+    if not isfinite(float(norm) + float(share.loss)):
         return None
     learner.update(gradients, factor, torch.clamp(job.plan.clip / (norm + 1e-6), max=1.0) if job.plan.clip else None)
     if not learner.quick:  # whose kernel moves the twins too
@@ -238,9 +266,9 @@ def round_of(
     step: int,
     factor: float,
     carried: dict[str, Any],
-) -> tuple[dict[str, Tensor], bool]:
+) -> tuple[Logs, bool]:
     """All turns of all players in one round; the logs, and whether every update was made."""
-    logs: dict[str, Tensor] = {}
+    logs: Logs = {}
     several = len(learners) > 1
     for name, learner in learners.items():
         for number in range(job.plan.model.turns[name]):
@@ -250,6 +278,6 @@ def round_of(
             if norm is None:
                 return logs, False
             carried[name] = share.state
-            mine = {**share.logs, "norm": norm} if several else share.logs
-            logs |= {f"{name}/{key}" if several else key: value for key, value in mine.items()}
+            mine = {"loss": share.loss, **share.logs}
+            logs |= {f"{name}/{key}": value for key, value in {**mine, "norm": norm}.items()} if several else mine
     return logs, True

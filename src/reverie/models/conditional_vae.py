@@ -85,7 +85,7 @@ class ConditionalVAE(Alone):
         inferred = self.infer(batch.x, batch.label)
         if (k := self.objective.k) > 1:
             return importance_loss(*self.log_weights(batch.x, inferred, noise, k))
-        z, kl = inferred.posterior.sample(noise, "z"), inferred.posterior.kl()
+        z, kl = inferred.posterior.sample_with_kl(noise, "z")
         log_likelihood = self.decode(z, inferred.label).log_prob(batch.x)
         logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach().sum(1)}
         return Loss(-self.objective.of(log_likelihood, kl, batch.progress), logs)

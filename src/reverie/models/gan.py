@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -16,6 +17,7 @@ from reverie.objectives.adversarial import Cost, ranked
 from reverie.objectives.penalties import Judged, Penalty
 from reverie.protocols import Batch, Loss, Noise
 
+Logged = Mapping[str, Tensor | Callable[[], Tensor]]
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
 
@@ -124,7 +126,7 @@ class GAN(nn.Module):
             real, fake = (x.detach().requires_grad_() for x in (real, fake))
         of_real, of_fake = self._judge_both(real, fake, condition)
         value = self.game.cost.critic(of_real, of_fake)
-        logs = {"real": of_real, "fake": of_fake, "ranked": ranked(of_real, of_fake)}
+        logs: Logged = {"real": of_real, "fake": of_fake, "ranked": partial(ranked, of_real.detach(), of_fake.detach())}
         if self.game.penalty:
             judged = Judged(real, fake, of_real, of_fake)
             with of_images_alone():
@@ -188,9 +190,12 @@ class GAN(nn.Module):
         of_real, of_fake = both.chunk(2)
         return of_real, of_fake
 
-    def _per_image(self, value: Tensor, logs: Mapping[str, Tensor]) -> Loss:
+    def _per_image(self, value: Tensor, logs: Logged) -> Loss:
         """Each image of a pack carries the pack's cost."""
-        return Loss(value.repeat_interleave(self.game.packing), {name: v.detach().mean() for name, v in logs.items()})
+        if self.game.packing == 1:
+            return Loss(value, logs)
+        means = {name: (v if isinstance(v, Tensor) else v()).detach().mean() for name, v in logs.items()}
+        return Loss(value.repeat_interleave(self.game.packing), means)
 
 
 @contextmanager

@@ -87,9 +87,9 @@ class VAE(Alone):
 
     def _draw(self, inferred: Inferred, noise: Noise) -> tuple[Tensor, Tensor]:
         """A code for each example, (B, D), and the divergence: exact, (B, D), or at that code, (B, 1)."""
-        exact, posterior = self.divergence(inferred), inferred.posterior
-        if exact is not None and isinstance(posterior, Gaussian):
-            return posterior.sample(noise, "z"), exact
+        posterior = inferred.posterior
+        if isinstance(posterior, Gaussian) and isinstance(self.prior, StandardNormal):
+            return posterior.sample_with_kl(noise, "z")
         z, log_q = posterior.draw(noise)
         return z.squeeze(1), log_q - inferred.prior.log_prob(z)
 

@@ -5,6 +5,8 @@ activations around a layer, which otherwise are passes over memory of their own.
 processor has no AVX-512 BF16, or the machine no C compiler, torch's own kernels are used.
 """
 
+from reverie.native.codes import code_back, code_draw, distances, distances_back
+from reverie.native.dense import Activation, Behind, Normed, dense, dense_back, norm, norm_back
 from reverie.native.kernels import available, missing, version
 from reverie.native.latents import latent_back, latent_draw
 from reverie.native.moves import Moves, Moving, Steps, fits
@@ -13,20 +15,31 @@ from reverie.native.products import LARGEST, Before, Read, Shape, Write, add_up,
 
 __all__ = [
     "LARGEST",
+    "Activation",
     "Before",
+    "Behind",
     "Moves",
     "Moving",
+    "Normed",
     "Read",
     "Shape",
     "Steps",
     "Write",
     "add_up",
     "available",
+    "code_back",
+    "code_draw",
+    "dense",
+    "dense_back",
     "fits",
+    "distances",
+    "distances_back",
     "gather",
     "latent_back",
     "latent_draw",
     "missing",
+    "norm",
+    "norm_back",
     "shuffle",
     "spread",
     "unshuffle",

@@ -54,6 +54,55 @@ class Target(ctypes.Structure):
     ]
 
 
+class Dense(ctypes.Structure):
+    """The shape of a dense layer, as dense.c has it."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("examples", "inputs", "outputs")]
+
+
+class Given(ctypes.Structure):
+    """What a dense layer reads, as dense.c has it."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("x", "gate", "squashed")),
+        ("slope", ctypes.c_float),
+        ("is_short", ctypes.c_int32),
+    ]
+
+
+class Said(ctypes.Structure):
+    """What a dense layer writes, as dense.c has it."""
+
+    _fields_ = [("y", ctypes.c_void_p), ("squashed", ctypes.c_void_p), ("slope", ctypes.c_float)]
+
+
+class Code(ctypes.Structure):
+    """Means and log-variances of codes, as codes.c has them."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("examples", "dimensions")),
+        *((name, ctypes.c_void_p) for name in ("mean", "log_variance")),
+        *((name, ctypes.c_int64) for name in ("mean_step", "variance_step")),
+        ("e", ctypes.c_void_p),
+    ]
+
+
+class Norm(ctypes.Structure):
+    """A batch normalisation, as norms.c has it."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("examples", "features")),
+        *((name, ctypes.c_float) for name in ("eps", "moved")),
+        *((name, ctypes.c_void_p) for name in ("weight", "bias", "mean", "root", "running_mean", "running_variance")),
+    ]
+
+
+class Gradients(ctypes.Structure):
+    """Where the gradients of a dense layer are written, as dense.c has it."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in ("x", "weight", "bias")]
+
+
 class Moved(ctypes.Structure):
     """A weight and all that moves with it, as adam.c has it."""
 
@@ -178,6 +227,19 @@ def _with_types(found: ctypes.CDLL) -> ctypes.CDLL:
             getattr(found, way + product).argtypes = [layer, source, ctypes.c_void_p, target, ctypes.c_int]
         getattr(found, way + "weigh").argtypes = [layer, source, source, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
     found.add_up.argtypes = [ctypes.c_int64, ctypes.c_int64, source, ctypes.c_void_p, ctypes.c_int]
+    dense, given = (ctypes.POINTER(kind) for kind in (Dense, Given))
+    found.dense.argtypes = [dense, given, *[ctypes.c_void_p] * 2, ctypes.POINTER(Said), ctypes.c_int]
+    found.dense_back.argtypes = [dense, given, given, ctypes.c_void_p, ctypes.POINTER(Gradients), ctypes.c_int]
+    code, some, many = ctypes.POINTER(Code), [ctypes.c_void_p] * 2, [ctypes.c_int64] * 2
+    found.code_draw.argtypes = [code, *some, ctypes.c_int]
+    found.code_back.argtypes = [code, *some, *some, ctypes.c_int]
+    found.distances.argtypes = [*some, *many, ctypes.c_void_p, ctypes.c_int]
+    found.distances_back.argtypes = [*some, *many, *some, ctypes.c_int]
+    for name in ("code_draw", "code_back", "distances", "distances_back"):
+        getattr(found, name).restype = None
+    found.norm.argtypes = [ctypes.POINTER(Norm), *[ctypes.c_void_p] * 2, ctypes.c_int]
+    found.norm_back.argtypes = [ctypes.POINTER(Norm), *[ctypes.c_void_p] * 5, ctypes.c_int]
+    found.dense.restype = found.dense_back.restype = found.norm.restype = found.norm_back.restype = None
     latent = ctypes.POINTER(Latent)
     found.latent_draw.argtypes = [latent, *[ctypes.c_void_p] * 2, ctypes.c_int]
     found.latent_back.argtypes = [latent, *[ctypes.c_void_p] * 4, ctypes.c_int]

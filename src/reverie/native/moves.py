@@ -76,6 +76,7 @@ class Moves:
         self._moving = list(moving)
         self._table = (Moved * len(moving))(*map(_row, moving))
         self._rows = list(self._table)  # the rows of that table, not copies
+        self._shapes = [(each.weight.shape, each.weight.stride()) for each in moving]
         self._gradients: list[Tensor] = []
 
     def take(self, gradients: Iterable[Tensor]) -> None:
@@ -85,11 +86,13 @@ class Moves:
             ValueError: one is of another kind, or does not lie as its weight does.
         """
         self._gradients = list(gradients)
-        for row, gradient, moving in zip(self._rows, self._gradients, self._moving, strict=True):
-            _same(gradient, moving.weight)
-            if gradient.dtype not in (torch.float32, torch.bfloat16):
+        for row, gradient, shape, moving in zip(self._rows, self._gradients, self._shapes, self._moving, strict=True):
+            if (gradient.shape, gradient.stride()) != shape:
+                _same(gradient, moving.weight)
+            is_short = gradient.dtype == torch.bfloat16
+            if not is_short and gradient.dtype != torch.float32:
                 raise ValueError(f"a gradient is float32 or bf16; this is {gradient.dtype}")
-            row.gradient, row.is_short = gradient.data_ptr(), gradient.dtype == torch.bfloat16
+            row.gradient, row.is_short = gradient.data_ptr(), is_short
 
     def squares(self) -> float:
         """The sum of squares of the gradients, the same however many threads there are."""

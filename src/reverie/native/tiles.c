@@ -37,6 +37,26 @@
             }                                                                                                         \
         }                                                                                                             \
         EACH(P, N) _mm512_mask_storeu_ps(c + p * c_step + LANES * j, first(outputs - LANES * j), sum[p][j]);          \
+    }                                                                                                                 \
+    static void lines_##P##_##N(const Lines *of, const bf16 *panel, size pairs, const Written *to) {                  \
+        __m512 sum[P][N];                                                                                             \
+        const bf16 *a[P];                                                                                             \
+        size step = of->step;                                                                                         \
+        UNROLL for (int p = 0; p < P; p++) a[p] = of->a + p * of->line;                                               \
+        EACH(P, N) sum[p][j] = _mm512_setzero_ps();                                                                   \
+        for (size k = 0; k < pairs; k++, panel += 2 * LANES * N) {                                                    \
+            __m512bh y[N];                                                                                            \
+            UNROLL for (int j = 0; j < N; j++) y[j] = (__m512bh)_mm512_loadu_si512(panel + 2 * LANES * j);            \
+            UNROLL for (int p = 0; p < P; p++) {                                                                      \
+                __m512bh x = (__m512bh)_mm512_set1_epi32(*(const int *)(a[p] + k * step));                            \
+                UNROLL for (int j = 0; j < N; j++) sum[p][j] = _mm512_dpbf16_ps(sum[p][j], x, y[j]);                  \
+            }                                                                                                         \
+        }                                                                                                             \
+        if (to->sums)                                                                                                 \
+            EACH(P, N) _mm512_storeu_ps(to->sums + p * to->step + LANES * j, sum[p][j]);                              \
+        else                                                                                                          \
+            EACH(P, N) _mm256_mask_storeu_epi16(to->y + p * to->step + LANES * j, first(to->width - LANES * j),       \
+                                                narrow(sum[p][j]));                                                   \
     }
 
 #define TILES(N) TILE(1, N) TILE(2, N) TILE(3, N) TILE(4, N) TILE(5, N) TILE(6, N) TILE(7, N)
@@ -48,6 +68,7 @@ TILES(4)
     {kind##_1_##N, kind##_2_##N, kind##_3_##N, kind##_4_##N, kind##_5_##N, kind##_6_##N, kind##_7_##N}
 Tile *const tiles[BLOCKS][ROWS] = {NAMES(tile, 1), NAMES(tile, 2), NAMES(tile, 3), NAMES(tile, 4)};
 Sums *const sums[BLOCKS][ROWS] = {NAMES(sums, 1), NAMES(sums, 2), NAMES(sums, 3), NAMES(sums, 4)};
+Product *const products[BLOCKS][ROWS] = {NAMES(lines, 1), NAMES(lines, 2), NAMES(lines, 3), NAMES(lines, 4)};
 
 void sum_up(const bf16 *small, size s_room, size s, const bf16 *big, size g_room, size g, size pairs, float *of_w,
             size step, int more) {

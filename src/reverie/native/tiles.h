@@ -67,7 +67,7 @@ static inline void *zeros(size bytes) { return memset(room(bytes), 0, rounded(by
 
 /* ---- sixteen numbers ---- */
 
-static inline __mmask16 first(size n) { return n >= LANES ? 0xffff : (__mmask16)((1u << n) - 1); }
+static inline __mmask16 first(size n) { return n >= LANES ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
 static inline __m256i narrow(__m512 x) { return (__m256i)_mm512_cvtneps_pbh(x); }
 
 static inline __m512 wide(const bf16 *x, __mmask16 m) {
@@ -158,6 +158,15 @@ static inline __m512i pairs_of(__m256i a, __m256i b) {
     return _mm512_permutexvar_epi16(paired(), _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
 }
 
+/* Two rows of n numbers as pairs; whole registers are written. */
+static inline void interleave(const bf16 *a, const bf16 *b, size n, bf16 *to) {
+    for (size i = 0; i < n; i += LANES) {
+        __mmask16 m = first(n - i);
+        __m256i x = _mm256_maskz_loadu_epi16(m, a + i), y = _mm256_maskz_loadu_epi16(m, b + i);
+        _mm512_storeu_si512(to + 2 * i, pairs_of(x, y));
+    }
+}
+
 /* The transpose of 16 x 16 words. */
 static inline void turn(__m512i r[16]) {
     __m512i t[16];
@@ -198,6 +207,23 @@ typedef void Tile(const bf16 *const *from, const bf16 *panel, const Taps *taps, 
 typedef void Sums(const bf16 *a, size a_step, const bf16 *b, size b_step, size pairs, float *c, size c_step,
                   size outputs, int more);
 
+/* Pairs of numbers: pair k of line p is at a + p * line + k * step. */
+typedef struct {
+    const bf16 *a;
+    size line, step;
+} Lines;
+
+/* Lines of sums: whole registers in float32, or `width` numbers of each in bf16. */
+typedef struct {
+    float *sums;
+    bf16 *y;
+    size step, width;
+} Written;
+
+/* Sums over pairs of lines and of a panel [pair][output][2]. */
+typedef void Product(const Lines *of, const bf16 *panel, size pairs, const Written *to);
+
+extern Product *const products[BLOCKS][ROWS];
 extern Tile *const tiles[BLOCKS][ROWS];
 extern Sums *const sums[BLOCKS][ROWS];
 

@@ -2,15 +2,6 @@
 
 #include "layers.h"
 
-/* Two rows of n numbers as pairs; whole registers are written. */
-static inline void interleave(const bf16 *a, const bf16 *b, size n, bf16 *to) {
-    for (size i = 0; i < n; i += LANES) {
-        __mmask16 m = first(n - i);
-        __m256i x = _mm256_maskz_loadu_epi16(m, a + i), y = _mm256_maskz_loadu_epi16(m, b + i);
-        _mm512_storeu_si512(to + 2 * i, pairs_of(x, y));
-    }
-}
-
 /* ---- biases ---- */
 
 /* Add pixels up, channel by channel; there is room for whole registers of sums. */

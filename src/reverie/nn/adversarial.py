@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from reverie.nn.chain import Chain
 from reverie.nn.conv import Shape, glorot
-from reverie.nn.mlp import Dense, mlp_encoder
+from reverie.nn.dense import Dense
+from reverie.nn.mlp import mlp_encoder
 
 
 def mlp_generator(latent: int, hidden: Sequence[int], shape: Shape) -> nn.Sequential:
@@ -19,7 +21,7 @@ def mlp_generator(latent: int, hidden: Sequence[int], shape: Shape) -> nn.Sequen
     sizes, layers = [latent, *hidden], list[nn.Module]()
     for inputs, outputs in zip(sizes, sizes[1:], strict=False):
         layers += [Dense(inputs, outputs), nn.LeakyReLU(0.2), nn.BatchNorm1d(outputs, momentum=0.2)]
-    return glorot(nn.Sequential(*layers, Dense(sizes[-1], math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape)))
+    return glorot(Chain(*layers, Dense(sizes[-1], math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape)))
 
 
 def mlp_critic(shape: Shape, hidden: Sequence[int]) -> nn.Sequential:

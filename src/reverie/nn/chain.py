@@ -1,4 +1,4 @@
-"""Convolutions with the activations around them as one product each, while a processor trains in bf16.
+"""Layers with the activations around them as one product each, while a processor trains in bf16.
 
 Torch makes a convolution, adds its bias, applies an activation, and back again, each as a pass over memory. The kernels
 of ``reverie.native`` read and write with the activation, take float32 weights as they are and give float32 gradients.
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from reverie import native
 from reverie.native import Before, Read, Shape, Write
+from reverie.nn.dense import Stack, stack_from
 from reverie.nn.processor import kernels_run, short, weights_wanted
 from reverie.nn.thin import FEW, is_square
 
@@ -21,7 +22,10 @@ ACTIVATIONS: dict[Before, Callable[[Tensor], Tensor]] = {Before.SILU: functional
 
 
 class Chain(nn.Sequential):
-    """``nn.Sequential``; in training its convolutions take an activation before and a (leaky) ReLU behind along."""
+    """``nn.Sequential``; in training its convolutions take an activation before and a (leaky) ReLU behind along.
+
+    So do its dense layers that of a (leaky) ReLU behind, several in a row as one function.
+    """
 
     def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:
         """Layer after layer; ``more`` is added to what the last one says, a convolution."""
@@ -37,7 +41,7 @@ class Chain(nn.Sequential):
 class _Step(NamedTuple):
     """A layer; of a convolution the activation before it, and the slope of the ReLU behind it."""
 
-    layer: nn.Module
+    layer: nn.Module | Stack
     before: Before
     slope: float
 
@@ -110,6 +114,10 @@ def _fits(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
 def _steps(layers: list[nn.Module]) -> Iterator[_Step]:
     place = 0
     while place < len(layers):
+        if stack := stack_from(layers, place):
+            place += len(stack.modules)
+            yield _Step(stack, Before.NOTHING, 1.0)
+            continue
         before = _before(layers[place]) if isinstance(layers[min(place + 1, len(layers) - 1)], CONVOLUTIONS) else 0
         place += before != Before.NOTHING
         layer, behind, slope = layers[place], layers[place + 1 : place + 2], 1.0

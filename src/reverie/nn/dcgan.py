@@ -9,8 +9,8 @@ from torch import nn
 from reverie.errors import UsageError
 from reverie.nn.chain import Chain
 from reverie.nn.conv import PixelsToRow, RowToPixels, Shape, TransposedConv, glorot
+from reverie.nn.dense import Dense
 from reverie.nn.dropout import Dropout
-from reverie.nn.mlp import Dense
 from reverie.nn.residual import sizes
 from reverie.nn.thin import PixelConv, ThinConv
 

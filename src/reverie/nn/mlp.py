@@ -2,16 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-
-class Dense(nn.Linear):
-    """``nn.Linear`` whose weights are copied to bf16 once an update, instead of at each use: see ``engine.twins``."""
-
-    twins: ClassVar[bool] = True
+from reverie.nn.chain import Chain
+from reverie.nn.dense import Dense
 
 
 class Heads(nn.ModuleList):
@@ -41,7 +37,7 @@ def mlp(
     layers: list[nn.Module] = [Dense(sizes[0], sizes[1])]
     for inputs, outputs in zip(sizes[1:], sizes[2:], strict=False):
         layers += [activation(), Dense(inputs, outputs)]
-    return nn.Sequential(*layers, *([output()] if output else []))
+    return Chain(*layers, *([output()] if output else []))
 
 
 def gated_mlp(sizes: Sequence[int]) -> nn.Sequential:
@@ -65,7 +61,7 @@ def mlp_encoder(
     activation: Callable[[], nn.Module] = nn.ReLU,
 ) -> nn.Sequential:
     """Images (B, *shape) to (B, outputs)."""
-    return nn.Sequential(nn.Flatten(), *mlp([math.prod(shape), *hidden, outputs], activation))
+    return Chain(nn.Flatten(), *mlp([math.prod(shape), *hidden, outputs], activation))
 
 
 def mlp_decoder(
@@ -77,4 +73,4 @@ def mlp_decoder(
 ) -> nn.Sequential:
     """Codes (B, inputs) to images (B, *shape)."""
     layers = mlp([inputs, *hidden, math.prod(shape)], activation, output)
-    return nn.Sequential(*layers, nn.Unflatten(1, shape))
+    return Chain(*layers, nn.Unflatten(1, shape))

@@ -173,7 +173,8 @@ def cross_entropy(smoothing: float = 0.0) -> Callable[[Tensor, Tensor], Tensor]:
     def critic(real: Tensor, fake: Tensor) -> Tensor:
         _alike(real, fake)
         # (1 - s) softplus(-r) + s softplus(r), with softplus(r) = softplus(-r) + r
-        return softplus(-real) + smoothing * real + softplus(fake)
+        value = softplus(-real) + softplus(fake)
+        return value + smoothing * real if smoothing else value
 
     return critic
 

@@ -30,7 +30,7 @@ def elbo(log_likelihood: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
     if log_likelihood.ndim != 1 or log_likelihood.shape != kl.shape:
         shapes = f"{tuple(log_likelihood.shape)} and {tuple(kl.shape)}"
         raise ValueError(f"log_likelihood and kl must have one shape (B,); got {shapes}")
-    return log_likelihood - beta * kl
+    return torch.sub(log_likelihood, kl, alpha=beta)
 
 
 @dataclass(frozen=True)

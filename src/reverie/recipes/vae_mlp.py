@@ -13,10 +13,11 @@ from reverie.data.views import symmetric
 from reverie.distributions import unit_gaussian
 from reverie.engine.plan import Plan
 from reverie.models.vae import VAE
+from reverie.nn.dense import WideTanh
 from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import Bound
 from reverie.priors import StandardNormal
-from reverie.recipes._parts import TanhMean, adam, posterior_flow
+from reverie.recipes._parts import adam, posterior_flow
 
 DATA = "mnist"
 TINY = {"hidden": 16, "latent": 2, "batch": 16}
@@ -48,7 +49,7 @@ def run(
     """
     through, context = posterior_flow(latent, hidden, flow, (flow_hidden, flow_hidden))
     encoder = mlp_encoder(data.shape, (hidden,), 2 * latent + context)
-    decoder = TanhMean(mlp_decoder(latent, (hidden,), data.shape))
+    decoder = mlp_decoder(latent, (hidden,), data.shape, output=WideTanh)
     return Plan(
         model=VAE(encoder, decoder, unit_gaussian, StandardNormal(latent), flow=through, objective=Bound(beta=beta)),
         view=symmetric(),
