@@ -22,6 +22,11 @@ from reverie.protocols import Batch, Loss, Noise
 SHAPE = (1, 4, 4)
 
 
+def figures(loss: Loss) -> dict[str, Tensor]:
+    """What a turn logs, made."""
+    return {name: made if isinstance(made, Tensor) else made() for name, made in loss.logs.items()}
+
+
 def tiny_vae() -> VAE:
     return VAE(mlp_encoder(SHAPE, (8,), 4), mlp_decoder(2, (8,), SHAPE), unit_gaussian, StandardNormal(2))
 

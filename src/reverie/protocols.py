@@ -32,8 +32,7 @@ class Loss(NamedTuple):
     """What one turn costs."""
 
     value: Tensor  # (B,) per example; the engine takes the mean
-    # Named quantities, per example or scalar, whose means are logged; or what makes them, where that takes its time.
-    logs: Mapping[str, Tensor | Callable[[], Tensor]] = {}
+    logs: Mapping[str, Tensor | Callable[[], Tensor]] = {}  # (B,) or (); or what makes it. The engine logs the means
     state: Any = None  # detached, goes into the next turn's batch and into the checkpoint
 
 

@@ -27,6 +27,7 @@ from reverie.nn.spectral import normalised
 from reverie.objectives import adversarial
 from reverie.objectives.penalties import GradientPenalty, ZeroCentred
 from reverie.protocols import Batch
+from toys import figures
 
 SHAPE, LATENT, CLASSES = (1, 4, 4), 3, ("a", "b", "c")
 NOISE = StepNoise((0, "turn"), 0, 6)
@@ -76,8 +77,7 @@ def test_both_turns_cost_what_their_definition_says(cost):
     r, f = model.critic(x)[:, 0], model.critic(fake)[:, 0]
     turn = model.loss("critic", Batch(x), NOISE)
     torch.testing.assert_close(turn.value, cost.critic(r, f))
-    said = {name: value() if callable(value) else value for name, value in turn.logs.items()}
-    torch.testing.assert_close(said, {"real": r, "fake": f, "ranked": adversarial.ranked(r, f)})
+    torch.testing.assert_close(figures(turn), {"real": r, "fake": f, "ranked": adversarial.ranked(r, f)})
     turn = model.loss("generator", Batch(x), NOISE)
     torch.testing.assert_close(turn.value, cost.generator(f, r))
     torch.testing.assert_close(turn.logs["fake"], f)

@@ -19,6 +19,7 @@ from reverie.nn.mlp import mlp_decoder, mlp_encoder
 from reverie.objectives.elbo import Bound, elbo
 from reverie.priors import StandardNormal, VampPrior
 from reverie.transforms.autoregressive import Flow, InverseAutoregressiveStep
+from toys import figures
 
 D, L = 6, 2  # pixels and latent dimensions of the linear model
 VARIANCE = 0.3
@@ -186,9 +187,9 @@ def test_the_loss_is_in_nats_and_weighs_the_divergence_by_beta():
     log_likelihood = torch.distributions.Bernoulli(logits=model.decoder(z)).log_prob(x).sum((1, 2, 3))
     kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
     torch.testing.assert_close(loss.value, 3 * kl - log_likelihood)
-    torch.testing.assert_close(loss.logs["reconstruction"], -log_likelihood.detach())
-    torch.testing.assert_close(loss.logs["kl"], kl.detach())
-    assert not any(value.requires_grad for value in loss.logs.values())
+    torch.testing.assert_close(figures(loss)["reconstruction"], -log_likelihood.detach())
+    torch.testing.assert_close(figures(loss)["kl"], kl.detach())
+    assert not any(value.requires_grad for value in figures(loss).values())
 
 
 def twice(logits):
@@ -206,8 +207,8 @@ def test_a_picture_tiled_twice_costs_twice_and_copies_cost_the_same():
     once = model.loss("vae", protocols.Batch(x), noise)
     wide = VAE(nn.Sequential(LeftHalf(), model.encoder), model.decoder, twice, StandardNormal(2))
     tiled = wide.loss("vae", protocols.Batch(torch.cat([x, x], -1)), noise)
-    torch.testing.assert_close(tiled.logs["reconstruction"], 2 * once.logs["reconstruction"])
-    torch.testing.assert_close(tiled.logs["kl"], once.logs["kl"])
+    torch.testing.assert_close(figures(tiled)["reconstruction"], 2 * figures(once)["reconstruction"])
+    torch.testing.assert_close(figures(tiled)["kl"], figures(once)["kl"])
     copies = model.loss("vae", protocols.Batch(x.expand(7, -1, -1, -1)), ItemNoise(("a",), [0] * 7))
     torch.testing.assert_close(copies.value.mean(), once.value.mean())
 
@@ -318,7 +319,7 @@ def test_the_loss_with_a_flow_is_minus_the_log_weight_of_its_draw():
     likelihood, ratio = model.log_weights(x, model.infer(x), noise, 1)
     loss = model.loss("vae", protocols.Batch(x), noise)
     torch.testing.assert_close(loss.value, -(likelihood + ratio).squeeze(1))
-    torch.testing.assert_close(loss.logs["kl"], -ratio.squeeze(1).detach())
+    torch.testing.assert_close(figures(loss)["kl"], -ratio.squeeze(1).detach())
 
 
 def test_importance_weighted_training_has_the_gradient_of_the_logarithm_of_the_mean():
@@ -340,9 +341,9 @@ def test_a_warm_up_weighs_the_divergence_in_training_and_never_in_a_figure():
     model = tiny()
     model.objective = Bound(warmup=0.5)
     whole, half, none = (model.loss("vae", protocols.Batch(x, progress=p), noise) for p in (0.7, 0.25, 0.0))
-    torch.testing.assert_close(none.value, whole.logs["reconstruction"])
-    torch.testing.assert_close(half.value, whole.logs["reconstruction"] + 0.5 * whole.logs["kl"])
-    torch.testing.assert_close(whole.value, whole.logs["reconstruction"] + whole.logs["kl"])
+    torch.testing.assert_close(none.value, figures(whole)["reconstruction"])
+    torch.testing.assert_close(half.value, figures(whole)["reconstruction"] + 0.5 * figures(whole)["kl"])
+    torch.testing.assert_close(whole.value, figures(whole)["reconstruction"] + figures(whole)["kl"])
     items = ItemNoise(("figure",), range(3))
     plain = tiny()
     plain.load_state_dict(model.state_dict())
@@ -355,8 +356,8 @@ def test_free_bits_raise_what_is_paid_and_not_what_is_told():
     before = model.loss("vae", protocols.Batch(x), noise)
     model.objective = Bound(free_bits=100.0)
     after = model.loss("vae", protocols.Batch(x), noise)
-    torch.testing.assert_close(after.value, before.logs["reconstruction"] + 200.0)
-    torch.testing.assert_close(after.logs["kl"], before.logs["kl"])
+    torch.testing.assert_close(after.value, figures(before)["reconstruction"] + 200.0)
+    torch.testing.assert_close(figures(after)["kl"], figures(before)["kl"])
 
 
 def test_a_prior_of_its_own_takes_part_in_every_weight():

@@ -5,6 +5,7 @@ that uneven shares weigh what they hold.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -48,6 +49,11 @@ class Job:
     def twins(self) -> Twins:
         """The weights in the precision that products are made in, where it is another."""
         return Twins(self.model, self.precision == "bf16")
+
+    @cached_property
+    def short(self) -> AbstractContextManager[Any]:
+        """Where products are made in that precision; one for all turns, since each takes its time to make."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
 
     @property
     def epoch_steps(self) -> int:
@@ -110,7 +116,7 @@ class Share(NamedTuple):
     state: Any
 
 
-Logs = dict[str, Mean | Tensor]  # each is a number to whom asks for it
+Logs = dict[str, Mean | Tensor | float]  # each is a number to whom asks for it
 
 
 class Turn(NamedTuple):
@@ -144,21 +150,20 @@ class Learner:
         pairs = zip(gradients, self.parameters, strict=True)
         return [alike(g if self.quick else g.to(p.dtype), p) for g, p in pairs]
 
-    def norm(self, gradients: list[Tensor]) -> Tensor:
+    def norm(self, gradients: list[Tensor]) -> float:
         """``(sum of squares)^(1/2)`` of gradients that were taken; the next update is by these."""
         if self.quick:
-            return torch.tensor(self.quick.norm(gradients))
-        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        return norm
+            return self.quick.norm(gradients)
+        return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
 
-    def update(self, gradients: list[Tensor], factor: float, scale: Tensor | None = None) -> None:
+    def update(self, gradients: list[Tensor], factor: float, scale: float = 1.0) -> None:
         """One step of the optimizer at ``factor`` times the recipe's rates, by ``scale`` times the gradients."""
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         if self.quick:
-            self.quick.step(1.0 if scale is None else float(scale))
+            self.quick.step(scale)
             return
-        if scale is not None:
+        if scale != 1:
             torch._foreach_mul_(gradients, scale)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
@@ -197,8 +202,7 @@ def _share(job: Job, turn: Turn, parameters: list[nn.Parameter], state: Any) -> 
     noise = StepNoise((job.seed, *turn), rows.start, total, job.device)
     number = turn.step * max(plan.model.turns.values()) + turn.number
     carried = _rows(state, rows) if job.stock.continues(number, total) else None
-    short = torch.autocast(job.device.type, torch.bfloat16, enabled=job.precision == "bf16", cache_enabled=False)
-    with short, job.twins.in_place():
+    with job.short, job.twins.in_place():
         batch = job.stock.take(number, total, rows, job.seed, noise)
         batch = batch._replace(state=carried, progress=min(1.0, turn.step / job.steps))
         loss = plan.model.loss(turn.player, batch, noise)
@@ -248,13 +252,13 @@ def _over_ranks(job: Job, share: Share) -> Share:
     return Share(gradients, loss, logs, on_each(state, lambda _: next(found)))
 
 
-def apply(job: Job, learner: Learner, share: Share, factor: float) -> Tensor | None:
+def apply(job: Job, learner: Learner, share: Share, factor: float) -> float | None:
     """Update a player; the norm of its gradient, before it is clipped, or None where loss or gradient is not finite."""
     gradients = learner.take(share.gradients)
     norm = learner.norm(gradients)
-    if not isfinite(float(norm) + float(share.loss)):
+    if not isfinite(norm + float(share.loss)):
         return None
-    learner.update(gradients, factor, torch.clamp(job.plan.clip / (norm + 1e-6), max=1.0) if job.plan.clip else None)
+    learner.update(gradients, factor, min(1.0, job.plan.clip / (norm + 1e-6)) if job.plan.clip else 1.0)
     if not learner.quick:  # whose kernel moves the twins too
         job.twins.forget(learner.parameters)
     return norm

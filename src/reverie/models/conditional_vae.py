@@ -1,6 +1,7 @@
 """The conditional variational autoencoder (Kingma et al. 2014, 1406.5298; Sohn, Lee & Yan 2015)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,7 @@ class ConditionalVAE(Alone):
             return importance_loss(*self.log_weights(batch.x, inferred, noise, k))
         z, kl = inferred.posterior.sample_with_kl(noise, "z")
         log_likelihood = self.decode(z, inferred.label).log_prob(batch.x)
-        logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach().sum(1)}
+        logs = {"reconstruction": partial(torch.neg, log_likelihood.detach()), "kl": partial(torch.sum, kl.detach(), 1)}
         return Loss(-self.objective.of(log_likelihood, kl, batch.progress), logs)
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> Gaussian:

@@ -194,7 +194,8 @@ class GAN(nn.Module):
         """Each image of a pack carries the pack's cost."""
         if self.game.packing == 1:
             return Loss(value, logs)
-        means = {name: (v if isinstance(v, Tensor) else v()).detach().mean() for name, v in logs.items()}
+        made = {name: v if isinstance(v, Tensor) else v() for name, v in logs.items()}
+        means = {name: v.detach().mean() for name, v in made.items()}
         return Loss(value.repeat_interleave(self.game.packing), means)
 
 

@@ -1,7 +1,9 @@
 """The variational autoencoder (Kingma & Welling 2014, 1312.6114; Rezende et al. 2014, 1401.4082)."""
 
 from dataclasses import dataclass
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from reverie.distributions import Gaussian, Observation, Transformed, upcast
@@ -82,7 +84,7 @@ class VAE(Alone):
             return importance_loss(*self.log_weights(batch.x, inferred, noise, k))
         z, kl = self._draw(inferred, noise)
         log_likelihood = self.decode(z).log_prob(batch.x)
-        logs = {"reconstruction": -log_likelihood.detach(), "kl": kl.detach().sum(1)}
+        logs = {"reconstruction": partial(torch.neg, log_likelihood.detach()), "kl": partial(torch.sum, kl.detach(), 1)}
         return Loss(-self.objective.of(log_likelihood, kl, batch.progress), logs)
 
     def _draw(self, inferred: Inferred, noise: Noise) -> tuple[Tensor, Tensor]:
