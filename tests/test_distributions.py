@@ -11,6 +11,7 @@ from reverie import distributions, native
 from reverie.distributions import (
     Bernoulli,
     DiscretizedLogistic,
+    Encoded,
     Gaussian,
     Point,
     SharedGaussian,
@@ -285,7 +286,7 @@ def test_in_training_a_code_and_squared_errors_are_by_kernels_and_the_same(kerne
         monkeypatch.setattr(codes, name, lambda *given, of=function, name=name: made.append(name) or of(*given))
     both, mean, x = (normal(6, 8, seed=s).float().requires_grad_(s < 2) for s in range(3))
     with torch.autocast("cpu", torch.bfloat16, enabled=kernels):
-        z, kl = Gaussian(*both.split(4, 1)).sample_with_kl(noise(6), "z")
+        z, kl = Encoded(both).sample_with_kl(noise(6), "z")
         figures = torch.cat([z, kl, unit_gaussian(mean).log_prob(x)[:, None]], 1)
     assert made == (["drawn", "distances"] if kernels else [])
     exact_both, exact_mean = (t.detach().double().requires_grad_() for t in (both, mean))

@@ -8,6 +8,7 @@ accident.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import torch
@@ -113,10 +114,7 @@ class Gaussian:
         return mean + self._deviation() * noise.normal(name, tuple(mean.shape)).to(mean)
 
     def sample_with_kl(self, noise: Noise, name: str) -> tuple[Tensor, Tensor]:
-        """What ``sample`` and ``kl`` say, (B, D) each, in training by one kernel."""
-        mean, log_variance = upcast(self.mean), upcast(self.log_variance)
-        if mean.ndim == log_variance.ndim == 2 and codes.quick(mean, log_variance):
-            return codes.drawn(mean, log_variance, noise.normal(name, tuple(mean.shape)).to(mean))
+        """What ``sample`` and ``kl`` say, (B, D) each."""
         return self.sample(noise, name), self.kl()
 
     def draw(self, noise: Noise, k: int = 1) -> tuple[Tensor, Tensor]:
@@ -139,6 +137,37 @@ class Gaussian:
 
     def _deviation(self) -> Tensor:
         return torch.exp(0.5 * upcast(self.log_variance))
+
+
+class Encoded(Gaussian):
+    """The Gaussian of a code, of what an encoder said.
+
+    Args:
+        both: mean and log-variance side by side, (B, 2 D), in any precision.
+    """
+
+    both: Tensor
+
+    def __init__(self, both: Tensor) -> None:
+        """Take it whole: training may never ask for its parts."""
+        object.__setattr__(self, "both", both)
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """(B, D)."""
+        return upcast(self.both)[:, : self.both.shape[1] // 2]
+
+    @cached_property
+    def log_variance(self) -> Tensor:
+        """(B, D)."""
+        return upcast(self.both)[:, self.both.shape[1] // 2 :]
+
+    def sample_with_kl(self, noise: Noise, name: str) -> tuple[Tensor, Tensor]:
+        """What ``sample`` and ``kl`` say, (B, D) each, in training by one kernel."""
+        if not codes.quick(self.both):
+            return super().sample_with_kl(noise, name)
+        examples, both = self.both.shape
+        return codes.drawn(self.both, noise.normal(name, (examples, both // 2)))
 
 
 @dataclass(frozen=True)
@@ -283,7 +312,7 @@ class SharedLogistic(nn.Module):
 
 def _squared_distance(x: Tensor, mean: Tensor) -> Tensor:
     """``sum (x - m)^2`` of each example, (B,)."""
-    if mean.requires_grad and not x.requires_grad and codes.quick(x, mean):
+    if mean.requires_grad and not x.requires_grad and x.dtype == mean.dtype == torch.float32 and codes.quick(x):
         return codes.distances(x, mean)
     # One pass over the values each way; as a difference that is squared it is seven.
     return _sum_event(functional.mse_loss(mean, x, reduction="none"))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reverie.distributions import Gaussian, Observation, standard_normal_log_prob, upcast
+from reverie.distributions import Encoded, Gaussian, Observation, standard_normal_log_prob, upcast
 from reverie.errors import check_temperature, need_label
 from reverie.nn.alone import Alone
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
@@ -98,8 +98,7 @@ class ConditionalVAE(Alone):
             UsageError: there are no labels, not one for each image, or numbers that are no class.
         """
         planes = self._one_hot(label, x)[:, :, None, None].expand(-1, -1, *x.shape[2:])
-        mean, log_variance = upcast(self.encoder(torch.cat([x, planes], 1))).chunk(2, 1)
-        return Gaussian(mean, log_variance)
+        return Encoded(self.encoder(torch.cat([x, planes], 1)))
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Distribution:
         """The distribution p(x|z, y) of each code and label.

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from reverie.distributions import Gaussian, Observation, Transformed, upcast
+from reverie.distributions import Encoded, Gaussian, Observation, Transformed, upcast
 from reverie.errors import check_temperature, refuse_label
 from reverie.nn.alone import Alone
 from reverie.objectives.elbo import Bound, importance_log_prob, importance_loss
@@ -97,11 +97,10 @@ class VAE(Alone):
 
     def encode(self, x: Tensor) -> Gaussian | Transformed:
         """The posterior q(z|x)."""
-        d = self.latent
-        mean, log_variance, context = upcast(self.encoder(x)).tensor_split((d, 2 * d), 1)
-        base = Gaussian(mean, log_variance)
+        said, both = self.encoder(x), 2 * self.latent
+        base = Encoded(said if said.shape[1] == both else said[:, :both])
         waits = self.flow is None or (isinstance(self.flow, Flow) and self.flow.waits)
-        return base if waits or self.flow is None else Transformed(base, self.flow, context)
+        return base if waits or self.flow is None else Transformed(base, self.flow, upcast(said[:, both:]))
 
     def decode(self, z: Tensor) -> Distribution:
         """The distribution p(x|z) of each code."""

@@ -26,10 +26,18 @@ static inline __m512 gradient_at(const Moved *p, size at, __mmask16 m) {
 
 static double squares_of(const Moved *p, size begin) {
     __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    for (size i = begin, end = least(p->count, begin + CHUNK), odd = 0; i < end; i += LANES, odd = !odd) {
-        __m512 g = gradient_at(p, i, first(end - i));
-        sum[odd] = _mm512_fmadd_ps(g, g, sum[odd]);
-    }
+    size end = least(p->count, begin + CHUNK), odd = 0;
+    if (p->is_short)
+        for (size i = begin; i < end; i += 2 * LANES, odd = !odd) {
+            __mmask32 m = end - i < 2 * LANES ? (1u << (end - i)) - 1 : ~0u;
+            __m512bh g = (__m512bh)_mm512_maskz_loadu_epi16(m, (const bf16 *)p->gradient + i);
+            sum[odd] = _mm512_dpbf16_ps(sum[odd], g, g);
+        }
+    else
+        for (size i = begin; i < end; i += LANES, odd = !odd) {
+            __m512 g = gradient_at(p, i, first(end - i));
+            sum[odd] = _mm512_fmadd_ps(g, g, sum[odd]);
+        }
     return _mm512_reduce_add_ps(_mm512_add_ps(sum[0], sum[1]));
 }
 

@@ -6,48 +6,66 @@ z = m + s e,  kl = (m^2 + s^2 - 1 - log s^2) / 2  with  log s^2 = v;  distance =
 
 enum { SERIAL = 1 << 14 }; /* numbers that are not worth a second thread */
 
-/* Means and log-variances are rows that lie `step` numbers apart; e is without gaps. */
+/* Rows of means and then of log-variances, in bf16 or in float32, without gaps; e is without gaps too. */
 typedef struct {
     size examples, dimensions;
-    const float *mean, *log_variance;
-    size mean_step, variance_step;
+    const void *both;
     const float *e;
+    size is_short;
 } Code;
 
 static inline __m512 at(const float *x, size place, __mmask16 m) { return _mm512_maskz_loadu_ps(m, x + place); }
 
+/* Sixteen numbers of a code: mean, log-variance, deviation. */
+typedef struct {
+    __m512 m, v, s;
+} Numbers;
+
+static inline Numbers numbers_at(const Code *c, size place, __mmask16 k) {
+    const bf16 *narrow_ones = (const bf16 *)c->both + place;
+    const float *wide_ones = (const float *)c->both + place;
+    __m512 m = c->is_short ? wide(narrow_ones, k) : at(wide_ones, 0, k);
+    __m512 v = c->is_short ? wide(narrow_ones + c->dimensions, k) : at(wide_ones, c->dimensions, k);
+    return (Numbers){m, v, exponential(_mm512_mul_ps(_mm512_set1_ps(.5f), v))};
+}
+
+static inline void put_at(void *to, int is_short, size place, __mmask16 k, __m512 x) {
+    if (is_short)
+        _mm256_mask_storeu_epi16((bf16 *)to + place, k, narrow(x));
+    else
+        _mm512_mask_storeu_ps((float *)to + place, k, x);
+}
+
 EXPORT void code_draw(const Code *c, float *z, float *kl, int threads) {
-    const __m512 half = _mm512_set1_ps(.5f);
+    const __m512 one = _mm512_set1_ps(1.f), half = _mm512_set1_ps(.5f);
     threads = c->examples * c->dimensions < SERIAL ? 1 : threads;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size b = 0; b < c->examples; b++)
         for (size d = 0; d < c->dimensions; d += LANES) {
             __mmask16 k = first(c->dimensions - d);
             size place = b * c->dimensions + d;
-            __m512 m = at(c->mean, b * c->mean_step + d, k), v = at(c->log_variance, b * c->variance_step + d, k);
-            __m512 s = exponential(_mm512_mul_ps(half, v)), one = _mm512_set1_ps(1.f);
-            __m512 of_variance = _mm512_sub_ps(_mm512_fmsub_ps(s, s, one), v);
-            _mm512_mask_storeu_ps(z + place, k, _mm512_fmadd_ps(s, at(c->e, place, k), m));
-            _mm512_mask_storeu_ps(kl + place, k, _mm512_mul_ps(half, _mm512_fmadd_ps(m, m, of_variance)));
+            Numbers n = numbers_at(c, place + b * c->dimensions, k);
+            __m512 of_variance = _mm512_sub_ps(_mm512_fmsub_ps(n.s, n.s, one), n.v);
+            _mm512_mask_storeu_ps(z + place, k, _mm512_fmadd_ps(n.s, at(c->e, place, k), n.m));
+            _mm512_mask_storeu_ps(kl + place, k, _mm512_mul_ps(half, _mm512_fmadd_ps(n.m, n.m, of_variance)));
         }
 }
 
 /* Of m: z' + kl' m; of v: (z' s e + kl' (s^2 - 1)) / 2. */
-EXPORT void code_back(const Code *c, const float *of_z, const float *of_kl, float *of_mean, float *of_log_variance,
-                      int threads) {
-    const __m512 half = _mm512_set1_ps(.5f);
+EXPORT void code_back(const Code *c, const float *of_z, const float *of_kl, void *of_both, int threads) {
+    const __m512 one = _mm512_set1_ps(1.f), half = _mm512_set1_ps(.5f);
     threads = c->examples * c->dimensions < SERIAL ? 1 : threads;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size b = 0; b < c->examples; b++)
         for (size d = 0; d < c->dimensions; d += LANES) {
             __mmask16 k = first(c->dimensions - d);
-            size place = b * c->dimensions + d;
-            __m512 m = at(c->mean, b * c->mean_step + d, k), v = at(c->log_variance, b * c->variance_step + d, k);
-            __m512 g = at(of_z, place, k), h = at(of_kl, place, k), s = exponential(_mm512_mul_ps(half, v));
-            __m512 along = _mm512_mul_ps(g, _mm512_mul_ps(s, at(c->e, place, k)));
-            _mm512_mask_storeu_ps(of_mean + place, k, _mm512_fmadd_ps(h, m, g));
-            __m512 both = _mm512_fmadd_ps(h, _mm512_fmsub_ps(s, s, _mm512_set1_ps(1.f)), along);
-            _mm512_mask_storeu_ps(of_log_variance + place, k, _mm512_mul_ps(half, both));
+            size place = b * c->dimensions + d, there = place + b * c->dimensions;
+            Numbers n = numbers_at(c, there, k);
+            __m512 g = at(of_z, place, k), h = at(of_kl, place, k);
+            __m512 along = _mm512_mul_ps(g, _mm512_mul_ps(n.s, at(c->e, place, k)));
+            __m512 of_v = _mm512_fmadd_ps(h, _mm512_fmsub_ps(n.s, n.s, one), along);
+            put_at(of_both, c->is_short, there, k, _mm512_fmadd_ps(h, n.m, g));
+            put_at(of_both, c->is_short, there + c->dimensions, k, _mm512_mul_ps(half, of_v));
         }
 }
 

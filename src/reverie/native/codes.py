@@ -1,4 +1,7 @@
-"""A Gaussian code's draw with its divergence, and squared distances, of float32 tensors, with their gradients."""
+"""A Gaussian code's draw with its divergence, and squared distances, of tensors, with their gradients.
+
+Means and log-variances lie side by side, (B, 2 D), bf16 or float32; all other numbers are float32. None has gaps.
+"""
 
 import torch
 from torch import Tensor
@@ -6,18 +9,18 @@ from torch import Tensor
 from reverie.native.kernels import Code, library
 
 
-def code_draw(mean: Tensor, log_variance: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
+def code_draw(both: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
     """``z = m + s e`` and ``KL(N(m, s^2) || N(0, 1))`` of each value, (B, D): see codes.c."""
     z, kl = torch.empty_like(e), torch.empty_like(e)
-    library().code_draw(_code(mean, log_variance, e), z.data_ptr(), kl.data_ptr(), torch.get_num_threads())
+    library().code_draw(_code(both, e), z.data_ptr(), kl.data_ptr(), torch.get_num_threads())
     return z, kl
 
 
-def code_back(given: tuple[Tensor, Tensor, Tensor], of_z: Tensor, of_kl: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradients of the mean and of the log-variance, from those of z and of the divergence, without gaps."""
-    made = torch.empty_like(of_z), torch.empty_like(of_z)
-    places = [x.data_ptr() for x in (of_z, of_kl, *made)]
-    library().code_back(_code(*given), *places, torch.get_num_threads())
+def code_back(both: Tensor, e: Tensor, of_z: Tensor, of_kl: Tensor) -> Tensor:
+    """The gradient of means and log-variances, from those of z and of the divergence, without gaps."""
+    made = torch.empty_like(both)
+    places = [x.data_ptr() for x in (of_z, of_kl, made)]
+    library().code_back(_code(both, e), *places, torch.get_num_threads())
     return made
 
 
@@ -37,6 +40,5 @@ def distances_back(x: Tensor, mean: Tensor, gradient: Tensor) -> Tensor:
     return made
 
 
-def _code(mean: Tensor, log_variance: Tensor, e: Tensor) -> Code:
-    places = mean.data_ptr(), log_variance.data_ptr(), mean.stride(0), log_variance.stride(0), e.data_ptr()
-    return Code(*e.shape, *places)
+def _code(both: Tensor, e: Tensor) -> Code:
+    return Code(*e.shape, both.data_ptr(), e.data_ptr(), both.dtype == torch.bfloat16)

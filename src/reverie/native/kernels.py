@@ -81,9 +81,8 @@ class Code(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("examples", "dimensions")),
-        *((name, ctypes.c_void_p) for name in ("mean", "log_variance")),
-        *((name, ctypes.c_int64) for name in ("mean_step", "variance_step")),
-        ("e", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("both", "e")),
+        ("is_short", ctypes.c_int64),
     ]
 
 
@@ -232,7 +231,7 @@ def _with_types(found: ctypes.CDLL) -> ctypes.CDLL:
     found.dense_back.argtypes = [dense, given, given, ctypes.c_void_p, ctypes.POINTER(Gradients), ctypes.c_int]
     code, some, many = ctypes.POINTER(Code), [ctypes.c_void_p] * 2, [ctypes.c_int64] * 2
     found.code_draw.argtypes = [code, *some, ctypes.c_int]
-    found.code_back.argtypes = [code, *some, *some, ctypes.c_int]
+    found.code_back.argtypes = [code, *some, ctypes.c_void_p, ctypes.c_int]
     found.distances.argtypes = [*some, *many, ctypes.c_void_p, ctypes.c_int]
     found.distances_back.argtypes = [*some, *many, *some, ctypes.c_int]
     for name in ("code_draw", "code_back", "distances", "distances_back"):

@@ -13,20 +13,19 @@ from reverie import native
 from reverie.nn.processor import kernels_run
 
 
-def quick(*tensors: Tensor) -> bool:
-    """Whether kernels serve here: a processor trains in bf16, and these numbers are float32."""
-    return all(x.dtype == torch.float32 for x in tensors) and kernels_run(torch.is_grad_enabled(), tensors[0])
+def quick(x: Tensor) -> bool:
+    """Whether kernels serve here: a processor trains in bf16, and these numbers are float32 or that."""
+    return x.dtype in (torch.float32, torch.bfloat16) and kernels_run(torch.is_grad_enabled(), x)
 
 
-def drawn(mean: Tensor, log_variance: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
+def drawn(both: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
     """``z = m + s e`` and ``KL(N(m, s^2) || N(0, 1)) = (m^2 + s^2 - 1 - log s^2) / 2`` of each value, (B, D), in nats.
 
     Args:
-        mean: m, (B, D), where ``quick`` says so.
-        log_variance: ``log s^2``.
-        e: standard normal.
+        both: m and ``log s^2`` side by side, (B, 2 D), where ``quick`` says so.
+        e: standard normal, (B, D), float32.
     """
-    made: tuple[Tensor, Tensor] = _Code.apply(_rows(mean), _rows(log_variance), e.contiguous())  # type: ignore[no-untyped-call]
+    made: tuple[Tensor, Tensor] = _Code.apply(both.contiguous(), e.contiguous())  # type: ignore[no-untyped-call]
     return made
 
 
@@ -34,30 +33,26 @@ def distances(x: Tensor, mean: Tensor) -> Tensor:
     """``sum (x - m)^2`` of each example, (B,), with a gradient of the mean alone, where ``quick`` says so.
 
     Args:
-        x: (B, ...).
+        x: (B, ...), float32.
         mean: of that shape.
     """
     made: Tensor = _Distances.apply(x.contiguous(), mean.contiguous())  # type: ignore[no-untyped-call]
     return made
 
 
-def _rows(x: Tensor) -> Tensor:
-    """Rows without gaps, however far apart they lie."""
-    return x if x.stride(1) == 1 else x.contiguous()
-
-
 class _Code(torch.autograd.Function):
     """A draw and the divergence."""
 
     @staticmethod
-    def forward(ctx: Any, mean: Tensor, log_variance: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(mean, log_variance, e)
-        return native.code_draw(mean, log_variance, e)
+    def forward(ctx: Any, both: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(both, e)
+        return native.code_draw(both, e)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_z: Tensor, of_kl: Tensor) -> tuple[Tensor | None, ...]:
-        return *native.code_back(ctx.saved_tensors, of_z.contiguous(), of_kl.contiguous()), None
+    def backward(ctx: Any, of_z: Tensor, of_kl: Tensor) -> tuple[Tensor, None]:
+        both, e = ctx.saved_tensors
+        return native.code_back(both, e, of_z.contiguous(), of_kl.contiguous()), None
 
 
 class _Distances(torch.autograd.Function):
