@@ -3,8 +3,9 @@
     REVERIE_DATA=... python benchmarks/operations.py            # the networks that have an aim, batch 128, two threads
     REVERIE_DATA=... python benchmarks/operations.py dcgan --batch 64
 
-Each operation of one step is repeated with its own operands, in the cache; its least time is taken, less that of a call
-that does nothing. No step can be faster than their sum unless there are fewer of them or other kernels make them. The
+Each operation of torch in one step is repeated with its own operands, in the cache; its least time is taken, less
+that of a call that does nothing. The kernels of one's own are timed where they are made, in the step; the least of
+many counts. No step can be faster than the sum of both unless there are fewer of them or other kernels make them. The
 page puts them beside the least time of the whole step, and beside the step that the aim of benchmarks/speed.py needs,
 by the ratio of the newest race.
 """
@@ -14,7 +15,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -24,16 +25,22 @@ from torch.utils.flop_counter import flop_registry
 
 from peers.own import warm
 from record import keep, put, rows, table
+from reverie import native
+from reverie.native import kernels
 from speed import PLAIN, peak
 
-AIMS = {  # recipe -> the rival, and how many times as fast; kernels of one's own would not be seen
+AIMS = {  # recipe -> the rival, and how many times as fast; of the kernels' products only dense layers are counted
     "vae-mlp": ("pythae", 2.5),
     "gan-mlp": (PLAIN, 2.5),
     "dcgan": (PLAIN, 2.5),
 }
 PRODUCTS = ("mm.", "addmm.", "bmm.", "baddbmm.", "convolution", "mkldnn_rnn")
 TURNS, STEPS, REPEATS = 5, 30, 8
-HEAD = ("network", "batch", "a step", "its operations alone", "of these products", "at the peak", "the aim needs")
+KERNELS = ("dense", "dense_back", "norm", "norm_back", "code_draw", "code_back", "distances", "distances_back")
+KERNELS += ("squares", "adam")
+HEAD = ("network", "batch", "a step", "torch's operations", "kernels of one's own", "of both, products", "at the peak")
+HEAD += ("the aim needs",)
+MILLISECONDS = ("step_ms", "operations_ms", "kernels_ms", "products_ms")
 
 
 class Operations(TorchDispatchMode):
@@ -52,6 +59,48 @@ class Operations(TorchDispatchMode):
         if product:
             self.flops += flop_registry[op.overloadpacket](*args, **given, out_val=result)
         return result
+
+
+class Kernels:
+    """Clocks the kernels of one's own, call by call, while it is entered."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, float]] = []  # which, and its seconds
+        self.flops = 0
+        self._own: dict[str, Any] = {}
+
+    def __enter__(self) -> "Kernels":
+        if native.available():
+            self._own = {name: getattr(kernels.library(), name) for name in KERNELS}
+        for name, function in self._own.items():
+            setattr(kernels.library(), name, partial(self._clocked, name, function))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, function in self._own.items():
+            setattr(kernels.library(), name, function)
+
+    def _clocked(self, name: str, function: Callable[..., Any], *given: Any) -> Any:
+        if name in ("dense", "dense_back"):
+            layer, to = given[0], given[-2]
+            products = 1 if name == "dense" else bool(to.x) + bool(to.weight)
+            self.flops += 2 * products * layer.examples * layer.inputs * layer.outputs
+        began = time.perf_counter()
+        result = function(*given)
+        self.made.append((name, time.perf_counter() - began))
+        return result
+
+
+def kernels_of(step: Callable[[], Any]) -> tuple[float, float, int]:
+    """Least seconds of the kernels in a step, of those of dense layers, and what these multiply and add."""
+    rounds = []
+    for _ in range(TURNS * STEPS):
+        with Kernels() as clocked:
+            step()
+        rounds.append(clocked.made)
+    least = [(calls[0][0], min(took for _, took in calls)) for calls in zip(*rounds, strict=True)]
+    dense = sum(took for name, took in least if name.startswith("dense"))
+    return sum(took for _, took in least), dense, clocked.flops
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> Iterator[float]:
@@ -80,13 +129,16 @@ def measure(recipe: str, batch: int) -> dict[str, Any]:
         whole = min(whole, *seconds(training.round, STEPS))
         least = [min(took, *seconds(call, REPEATS)) for took, call in zip(least, calls, strict=True)]
     least = [max(0.0, took - a_call()) for took in least]
+    own, dense, flops = kernels_of(training.round)
+    products = sum(took for took, product in zip(least, are_products, strict=True) if product)
     return {
         "step_ms": round(1e3 * whole, 2),
         "operations_ms": round(1e3 * sum(least), 2),
-        "products_ms": round(1e3 * sum(took for took, product in zip(least, are_products, strict=True) if product), 2),
+        "kernels_ms": round(1e3 * own, 2),
+        "products_ms": round(1e3 * (products + dense), 2),
         "operations": len(calls),
         "products": sum(are_products),
-        "gflop": round(operations.flops / 1e9, 3),
+        "gflop": round((operations.flops + flops) / 1e9, 3),
         "peak_gflops": round(peak()["bf16"]),
     }
 
@@ -102,7 +154,7 @@ def render() -> None:
     """Put the table into docs/performance.md."""
     newest = {(row["name"], row["batch"]): row for row in rows("operations") if row["name"] in AIMS}
     lines = (
-        [name, str(batch), *(f"{row[part]:.1f} ms" for part in ("step_ms", "operations_ms", "products_ms"))]
+        [name, str(batch), *(f"{row[part]:.1f} ms" for part in MILLISECONDS)]
         + [f"{1e3 * row['gflop'] / row['peak_gflops']:.1f} ms", needed(name, batch, row["step_ms"])]
         for (name, batch), row in newest.items()
     )

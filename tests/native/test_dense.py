@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reverie import native
-from reverie.native import Activation, Behind, Normed
+from reverie.native import Activation, Behind, Normed, Running
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=f"no kernels of one's own: {native.missing()}")
 ROUNDED = 2.0**-8  # the largest error of a number that is rounded to bf16
@@ -65,6 +65,15 @@ def test_its_gradients_are_products_too(size, activation, kind):
     assert off(of_bias, passed.sum(0)) < 3 * ROUNDED
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_last_word_is_not_rounded(size):
+    x, weight, bias = layer(size)
+    exact = x.double() @ weight.double().T + bias.double()
+    assert off(native.dense(x, weight, bias, Activation(), wide=True), exact) < 1e-6
+    with pytest.raises(ValueError, match="is bf16"):
+        native.dense(x, weight, bias, Activation(0.2), wide=True)
+
+
 @pytest.mark.parametrize("asked", [(True, False), (False, True)])
 def test_what_is_not_asked_for_is_not_made_and_the_rest_is_the_same(asked):
     x, weight, bias = layer((33, 98, 131))
@@ -120,8 +129,9 @@ def test_a_batch_is_normalised_as_in_float64(examples, features):
     exact = torch.nn.functional.batch_norm(
         exact_x, *exact_running, exact_scale, exact_shift, training=True, momentum=0.2, eps=1e-3
     )
-    of = Normed(x, scale, shift, 1e-3, torch.empty(2, features))
-    assert off(native.norm(of, (*running, 0.2)), exact) < ROUNDED
+    of, batches = Normed(x, scale, shift, 1e-3, torch.empty(2, features)), torch.tensor(7)
+    assert off(native.norm(of, Running(*running, batches, 0.2)), exact) < ROUNDED
+    assert int(batches) == 8
     for found, wanted in zip(running, exact_running, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)
     gradient = torch.randn(examples, features).bfloat16()
@@ -137,9 +147,9 @@ def test_a_batch_is_normalised_as_in_float64(examples, features):
 def test_statistics_that_are_not_kept_are_left_alone():
     x = torch.randn(8, 4).bfloat16()
     of = Normed(x, torch.ones(4), torch.zeros(4), 1e-5, torch.empty(2, 4))
-    moving = torch.zeros(4), torch.ones(4), 0.5
+    moving = Running(torch.zeros(4), torch.ones(4), torch.tensor(0), 0.5)
     assert torch.equal(native.norm(of), native.norm(of, moving))
-    assert not torch.equal(moving[0], torch.zeros(4))
+    assert not torch.equal(moving.mean, torch.zeros(4))
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])

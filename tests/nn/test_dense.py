@@ -70,7 +70,7 @@ def test_values_and_gradients_are_as_near_as_torch_s_own(name, monkeypatch):
 @needed
 def test_a_generator_is_one_function_and_its_buffers_move_once(monkeypatch):
     made, product = [], dense._Stack.apply
-    monkeypatch.setattr(dense._Stack, "apply", lambda *given: made.append(len(given[0])) or product(*given))
+    monkeypatch.setattr(dense._Stack, "apply", lambda *given: made.append(len(given[0].layers)) or product(*given))
     network = mlp_generator(10, (24, 32, 48), (1, 5, 5))
     with torch.autocast("cpu", torch.bfloat16):
         network(torch.randn(8, 10))

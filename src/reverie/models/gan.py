@@ -202,7 +202,8 @@ class GAN(nn.Module):
 @contextmanager
 def _still(network: nn.Module) -> Iterator[None]:
     """Let a network learn nothing: its weights are constants, and it moves copies of its buffers."""
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    # Where no gradient is made at all, weights are constants as they are.
+    weights = [weight for weight in network.parameters() if weight.requires_grad] if torch.is_grad_enabled() else []
     modules = [module for module in network.modules() if module._buffers]
     buffers = [dict(module._buffers) for module in modules]
     try:

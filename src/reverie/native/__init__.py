@@ -6,7 +6,7 @@ processor has no AVX-512 BF16, or the machine no C compiler, torch's own kernels
 """
 
 from reverie.native.codes import code_back, code_draw, distances, distances_back
-from reverie.native.dense import Activation, Behind, Normed, dense, dense_back, norm, norm_back
+from reverie.native.dense import Activation, Behind, Normed, Running, dense, dense_back, norm, norm_back
 from reverie.native.kernels import available, missing, version
 from reverie.native.latents import latent_back, latent_draw
 from reverie.native.moves import Moves, Moving, Steps, fits
@@ -22,6 +22,7 @@ __all__ = [
     "Moving",
     "Normed",
     "Read",
+    "Running",
     "Shape",
     "Steps",
     "Write",

@@ -20,11 +20,11 @@ typedef struct {
     int32_t is_short;
 } Given;
 
-/* What is written: leaky in bf16, or tanh in float32 where there is room for that. */
+/* What is written: leaky in bf16; or in float32 the sums as they are, or tanh of them. */
 typedef struct {
-    bf16 *y;
-    float *squashed;
+    void *y;
     float slope;
+    int32_t is_wide, squashes;
 } Said;
 
 /* Blocks of 16 numbers as panels, each of at most `limit` of them: so many that threads have alike to do. */
@@ -83,10 +83,11 @@ static void finish(const Dense *d, const float *sums, size room_of, Part of, con
         for (int k = 0; k < least(LANES, d->examples - begin); k++) {
             __m512 v = _mm512_add_ps((__m512)r[k], b);
             size place = (begin + k) * d->outputs + of.begin;
-            if (to->squashed)
-                _mm512_mask_storeu_ps(to->squashed + place, m, tanh_of(v));
+            if (to->is_wide)
+                _mm512_mask_storeu_ps((float *)to->y + place, m, to->squashes ? tanh_of(v) : v);
             else
-                _mm256_mask_storeu_epi16(to->y + place, m, narrow(to->slope == 1.f ? v : leaky(v, v, to->slope)));
+                _mm256_mask_storeu_epi16((bf16 *)to->y + place, m,
+                                         narrow(to->slope == 1.f ? v : leaky(v, v, to->slope)));
         }
     }
 }

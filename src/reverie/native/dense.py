@@ -46,6 +46,22 @@ class Behind(NamedTuple):
         return _given(self.gradient, gate, self.y.data_ptr() if squashes else None, slope)
 
 
+class Running(NamedTuple):
+    """What a batch normalisation keeps over batches.
+
+    Args:
+        mean: (F,), float32.
+        variance: of that kind.
+        batches: how many there were, int64.
+        moved: by what part means and variances move.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    batches: Tensor
+    moved: float
+
+
 class Normed(NamedTuple):
     """Batch normalisation of rows, (B, F), and what its gradient needs.
 
@@ -63,22 +79,28 @@ class Normed(NamedTuple):
     eps: float
     moments: Tensor
 
-    def as_norm(self, running: tuple[Tensor, Tensor, float] | None) -> Norm:
-        """For the kernels; running means and variances move by the part that comes with them."""
+    def as_norm(self, running: Running | None) -> Norm:
+        """For the kernels; what is kept over batches moves, where there is any."""
         mean = self.moments.data_ptr()
         root = mean + self.moments.stride(0) * self.moments.element_size()
         places = self.weight.data_ptr(), self.bias.data_ptr(), mean, root
         if running is None:
             return Norm(*self.x.shape, self.eps, 0.0, *places)
-        running_mean, running_variance, moved = running
-        return Norm(*self.x.shape, self.eps, moved, *places, running_mean.data_ptr(), running_variance.data_ptr())
+        *kept, moved = running
+        return Norm(*self.x.shape, self.eps, moved, *places, *(x.data_ptr() for x in kept))
 
 
-def dense(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
-    """``leaky(x W' + b)`` or ``tanh(x W' + b)``, (B, O), of x, (B, I)."""
+def dense(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation, *, wide: bool = False) -> Tensor:
+    """``leaky(x W' + b)`` or ``tanh(x W' + b)``, (B, O), of x, (B, I); in float32 if wide.
+
+    Raises:
+        ValueError: wide numbers behind a (leaky) ReLU, which the gradient cannot read.
+    """
     slope, squashes = activation
-    y = torch.empty(len(x), len(weight), dtype=torch.float32 if squashes else SHORT)
-    said = Said(None, y.data_ptr(), 1.0) if squashes else Said(y.data_ptr(), None, slope)
+    if wide and slope != 1:
+        raise ValueError("what stands behind a (leaky) ReLU is bf16")
+    y = torch.empty(len(x), len(weight), dtype=torch.float32 if wide or squashes else SHORT)
+    said = Said(y.data_ptr(), slope, y.dtype == torch.float32, squashes)
     places = weight.data_ptr(), None if bias is None else bias.data_ptr(), said
     library().dense(_shape(x, weight), _given(x), *places, torch.get_num_threads())
     return y
@@ -97,7 +119,7 @@ def dense_back(
     return for_x, for_weight, for_bias
 
 
-def norm(of: Normed, running: tuple[Tensor, Tensor, float] | None = None) -> Tensor:
+def norm(of: Normed, running: Running | None = None) -> Tensor:
     """``(x - mean) / sqrt(variance + eps) w + b``, bf16; running means and variances move along."""
     y = torch.empty_like(of.x)
     library().norm(of.as_norm(running), of.x.data_ptr(), y.data_ptr(), torch.get_num_threads())

@@ -73,7 +73,11 @@ class Given(ctypes.Structure):
 class Said(ctypes.Structure):
     """What a dense layer writes, as dense.c has it."""
 
-    _fields_ = [("y", ctypes.c_void_p), ("squashed", ctypes.c_void_p), ("slope", ctypes.c_float)]
+    _fields_ = [
+        ("y", ctypes.c_void_p),
+        ("slope", ctypes.c_float),
+        *((name, ctypes.c_int32) for name in ("is_wide", "squashes")),
+    ]
 
 
 class Code(ctypes.Structure):
@@ -92,7 +96,10 @@ class Norm(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("examples", "features")),
         *((name, ctypes.c_float) for name in ("eps", "moved")),
-        *((name, ctypes.c_void_p) for name in ("weight", "bias", "mean", "root", "running_mean", "running_variance")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("weight", "bias", "mean", "root", "running_mean", "running_variance", "batches")
+        ),
     ]
 
 

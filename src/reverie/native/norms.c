@@ -10,6 +10,7 @@ typedef struct {
     float eps, moved;
     const float *weight, *bias;
     float *mean, *root, *running_mean, *running_variance;
+    int64_t *batches; /* of the running ones, or null */
 } Norm;
 
 static inline void move_to(float *running, size at, __mmask16 m, __m512 found, float moved) {
@@ -43,6 +44,7 @@ static void norm_some(const Norm *n, const bf16 *x, bf16 *y, size at, __mmask16 
 }
 
 EXPORT void norm(const Norm *n, const bf16 *x, bf16 *y, int threads) {
+    if (n->batches) ++*n->batches;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size side = 0; side < n->features; side += SIDE)
         for (size at = side; at < least(side + SIDE, n->features); at += LANES)

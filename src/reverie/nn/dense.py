@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reverie import native
-from reverie.native import Activation, Behind, Normed
+from reverie.native import Activation, Behind, Normed, Running
 from reverie.nn.processor import weights_wanted
 
 PLAIN, TANH = Activation(), Activation(squashes=True)
@@ -67,21 +67,28 @@ class Layer(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Dense layers one after the other, and the modules that they are."""
+    """Dense layers one after the other.
+
+    Args:
+        layers: these.
+        modules: that they are.
+        ends: whether what they say is the network's last word, which is float32: densities and costs need the digits.
+    """
 
     layers: list[Layer]
     modules: Sequence[nn.Module]
+    ends: bool
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Layer after layer, (B, I) to (B, O); in bf16, but behind a tanh."""
+        """Layer after layer, (B, I) to (B, O); in bf16, but behind a tanh and at the end."""
         if x.dim() != 2 or len(x) < 2:
             for module in self.modules:
                 x = module(x)
             return x
         each = [weight for layer in self.layers for weight in layer.weights]
         if not torch.is_grad_enabled():
-            return _made(self.layers, x.contiguous(), each)[-1]
-        made: Tensor = _Stack.apply(self.layers, x.contiguous(), *each)  # type: ignore[no-untyped-call]
+            return _made(self, x.contiguous(), each)[-1]
+        made: Tensor = _Stack.apply(self, x.contiguous(), *each)  # type: ignore[no-untyped-call]
         return made
 
 
@@ -95,7 +102,10 @@ def stack_from(modules: Sequence[nn.Module], place: int) -> Stack | None:
         norm = modules[place] if place < len(modules) and _serves_norm(modules[place], activation) else None
         place += norm is not None
         layers.append(Layer(dense, activation, norm))  # type: ignore[arg-type]
-    return Stack(layers, modules[begin:place]) if layers else None
+    if not layers:
+        return None
+    ends = all(isinstance(module, nn.Flatten | nn.Unflatten) for module in modules[place:])
+    return Stack(layers, modules[begin:place], ends and layers[-1].activation.slope == 1 and not layers[-1].norm)
 
 
 def _serves(layer: nn.Module) -> bool:
@@ -121,9 +131,9 @@ class _Stack(torch.autograd.Function):
     """Dense layers one after the other."""
 
     @staticmethod
-    def forward(ctx: Any, layers: list[Layer], x: Tensor, *weights: Tensor | None) -> Tensor:
-        kept = _made(layers, x, weights)
-        ctx.layers = layers
+    def forward(ctx: Any, stack: Stack, x: Tensor, *weights: Tensor | None) -> Tensor:
+        kept = _made(stack, x, weights)
+        ctx.layers = stack.layers
         ctx.save_for_backward(*kept, *weights)
         return kept[-1]
 
@@ -151,11 +161,12 @@ class _Stack(torch.autograd.Function):
         return None, gradient if of_x else None, *given
 
 
-def _made(layers: list[Layer], x: Tensor, weights: Sequence[Tensor | None]) -> list[Tensor]:
+def _made(stack: Stack, x: Tensor, weights: Sequence[Tensor | None]) -> list[Tensor]:
     """What was given, and what each layer said; of a normalisation its means and deviations, then what it said."""
     kept = [x]
-    for layer, of in zip(layers, _grouped(weights), strict=True):
-        x = native.dense(x, of.weight, of.bias, layer.activation)
+    for place, (layer, of) in enumerate(zip(stack.layers, _grouped(weights), strict=True), 1):
+        wide = stack.ends and place == len(stack.layers)
+        x = native.dense(x, of.weight, of.bias, layer.activation, wide=wide)
         kept.append(x)
         if layer.norm:
             normed = Normed(x, of.scale, of.shift, layer.norm.eps, torch.empty(2, x.shape[1]))
@@ -164,13 +175,12 @@ def _made(layers: list[Layer], x: Tensor, weights: Sequence[Tensor | None]) -> l
     return kept
 
 
-def _running(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor, float] | None:
-    """The means and variances that a normalisation keeps, and by what part they move."""
-    if norm.running_mean is None or norm.running_var is None or norm.momentum is None:
+def _running(norm: nn.BatchNorm1d) -> Running | None:
+    """What a normalisation keeps over batches, if it does."""
+    mean, variance, batches = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    if mean is None or variance is None or batches is None or norm.momentum is None:
         return None
-    if norm.num_batches_tracked is not None:
-        norm.num_batches_tracked.add_(1)
-    return norm.running_mean, norm.running_var, norm.momentum
+    return Running(mean, variance, batches, norm.momentum)
 
 
 def _grouped(weights: Sequence[Tensor | None]) -> Iterator[Weights]:
