@@ -11,7 +11,7 @@ from reverie.nn import dense
 from reverie.nn.adversarial import mlp_critic, mlp_generator
 from reverie.nn.chain import Chain
 from reverie.nn.dense import Dense, WideTanh
-from reverie.nn.mlp import mlp, mlp_decoder, mlp_encoder
+from reverie.nn.mlp import Heads, mlp, mlp_decoder, mlp_encoder
 from reverie.nn.processor import of_images_alone
 
 needed = pytest.mark.skipif(not native.available(), reason=f"no kernels of one's own: {native.missing()}")
@@ -78,6 +78,17 @@ def test_a_generator_is_one_function_and_its_buffers_move_once(monkeypatch):
             network(torch.randn(8, 10))
     assert made == [4]
     assert int(network[2].num_batches_tracked) == 2
+
+
+@needed
+def test_heads_say_what_one_layer_of_all_of_them_says():
+    one, x = Chain(Dense(12, 10)), torch.randn(7, 12)
+    heads = Heads([Dense(12, 6), Dense(12, 4)])
+    for head, weight, bias in zip(heads, one[0].weight.split((6, 4)), one[0].bias.split((6, 4)), strict=True):
+        head.load_state_dict({"weight": weight, "bias": bias})
+    with torch.autocast("cpu", torch.bfloat16):
+        assert heads(x).dtype == torch.float32
+        assert torch.equal(heads(x), one(x))
 
 
 @needed

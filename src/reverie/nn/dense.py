@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from reverie import native
 from reverie.native import Activation, Behind, Normed, Running
-from reverie.nn.processor import weights_wanted
+from reverie.nn.processor import kernels_run, weights_wanted
 
 PLAIN, TANH = Activation(), Activation(squashes=True)
 
@@ -106,6 +106,13 @@ def stack_from(modules: Sequence[nn.Module], place: int) -> Stack | None:
         return None
     ends = all(isinstance(module, nn.Flatten | nn.Unflatten) for module in modules[place:])
     return Stack(layers, modules[begin:place], ends and layers[-1].activation.slope == 1 and not layers[-1].norm)
+
+
+def alone(layer: nn.Module, x: Tensor) -> Tensor:
+    """What a layer says, as the last word of a network."""
+    stack = stack_from([layer], 0) if kernels_run(layer.training, x) else None
+    said: Tensor = layer(x) if stack is None else stack(x)
+    return said
 
 
 def _serves(layer: nn.Module) -> bool:
