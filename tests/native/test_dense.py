@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from nearness import off
 from reverie import native
 from reverie.native import Activation, Behind, Normed, Running
 
@@ -16,11 +17,6 @@ ACTIVATIONS = {
     "leaky": Activation(0.2),
     "tanh": Activation(squashes=True),
 }
-
-
-def off(found, exact):
-    found, exact = found.detach().double(), exact.detach().double()
-    return float((found - exact).norm() / exact.norm().clamp(min=1e-12))
 
 
 def layer(size, kind=torch.bfloat16):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from nearness import off
 from reverie import native
 from reverie.native import Before, Read, Shape, Write
 
@@ -64,11 +65,6 @@ class Case:
 
 def numbers(size):
     return torch.randn(size).bfloat16().to(memory_format=LAST)
-
-
-def off(found, exact):
-    """The error of all numbers together, as a part of them."""
-    return float((found.double() - exact).norm() / exact.norm())
 
 
 ROUNDED = 2.5e-3  # of what is rounded to bf16 once, at the end: at most 2^-8 each, 1.7e-3 together

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from nearness import gradients_of, off
 from reverie import native
 from reverie.native import Before, products
 from reverie.nn import chain
@@ -34,18 +35,6 @@ NETWORKS = {
     ),
     "no bias": (lambda: Chain(nn.Conv2d(6, 8, 3, bias=False), nn.ReLU()), (2, 6, 7, 7)),
 }
-
-
-def gradients_of(network, x, weight, short):
-    with torch.autocast("cpu", torch.bfloat16, enabled=short):
-        y = network(x)
-    loss = (y.to(weight) * weight).sum()
-    return [y.detach(), *torch.autograd.grad(loss, [x, *network.parameters()])]
-
-
-def off(found, exact):
-    found, exact = found.detach().double(), exact.detach().double()
-    return float((found - exact).norm() / exact.norm())
 
 
 def errors(network, x, monkeypatch):

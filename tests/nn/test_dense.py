@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from nearness import gradients_of, off
 from reverie import native
 from reverie.nn import dense
 from reverie.nn.adversarial import mlp_critic, mlp_generator
@@ -29,18 +30,6 @@ NETWORKS = {
         (9, 6),
     ),
 }
-
-
-def gradients_of(network, x, weight, short):
-    with torch.autocast("cpu", torch.bfloat16, enabled=short):
-        y = network(x)
-    loss = (y.to(weight) * weight).sum()
-    return [y.detach(), *torch.autograd.grad(loss, [x, *network.parameters()])]
-
-
-def off(found, exact):
-    found, exact = found.detach().double(), exact.detach().double()
-    return float((found - exact).norm() / exact.norm().clamp(min=1e-6))
 
 
 def errors_of(make, size, seed, monkeypatch):
