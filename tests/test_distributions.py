@@ -22,7 +22,7 @@ from reverie.distributions import (
     upcast,
 )
 from reverie.engine.noise import ItemNoise, StepNoise
-from reverie.nn import codes
+from reverie.nn import gaussians
 from reverie.protocols import Distribution, Posterior
 
 SHAPE = (5, 2, 3, 4)
@@ -282,8 +282,8 @@ def test_a_transformed_gaussian_is_the_gaussian_that_an_affine_flow_makes():
 def test_in_training_a_code_and_squared_errors_are_by_kernels_and_the_same(kernels, monkeypatch):
     made = []
     for name in ("drawn", "distances"):
-        function = getattr(codes, name)
-        monkeypatch.setattr(codes, name, lambda *given, of=function, name=name: made.append(name) or of(*given))
+        function = getattr(gaussians, name)
+        monkeypatch.setattr(gaussians, name, lambda *given, of=function, name=name: made.append(name) or of(*given))
     both, mean, x = (normal(6, 8, seed=s).float().requires_grad_(s < 2) for s in range(3))
     with torch.autocast("cpu", torch.bfloat16, enabled=kernels):
         z, kl = Encoded(both).sample_with_kl(noise(6), "z")
@@ -305,3 +305,9 @@ def test_a_figure_is_asked_for_without_kernels_whose_gradient_is_to_be_of_x():
     with torch.autocast("cpu", torch.bfloat16):
         (slope,) = torch.autograd.grad(unit_gaussian(torch.ones(3, 4).requires_grad_()).log_prob(x).sum(), x)
     torch.testing.assert_close(slope, 1 - x.detach())
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (3, 2, 2)])
+def test_what_does_not_part_into_means_and_variances_is_refused(shape):
+    with pytest.raises(ValueError, match="must be"):
+        Encoded(torch.zeros(shape))

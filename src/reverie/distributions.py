@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reverie.nn import codes
+from reverie.nn import gaussians
 from reverie.protocols import Distribution, Noise
 
 LOG_2PI = math.log(2 * math.pi)
@@ -144,12 +144,17 @@ class Encoded(Gaussian):
 
     Args:
         both: mean and log-variance side by side, (B, 2 D), in any precision.
+
+    Raises:
+        ValueError: the numbers do not part into as many of each.
     """
 
     both: Tensor
 
     def __init__(self, both: Tensor) -> None:
         """Take it whole: training may never ask for its parts."""
+        if both.ndim != 2 or both.shape[1] % 2:
+            raise ValueError(f"means and log-variances must be (B, 2 D); got {tuple(both.shape)}")
         object.__setattr__(self, "both", both)
 
     @cached_property
@@ -164,10 +169,10 @@ class Encoded(Gaussian):
 
     def sample_with_kl(self, noise: Noise, name: str) -> tuple[Tensor, Tensor]:
         """What ``sample`` and ``kl`` say, (B, D) each, in training by one kernel."""
-        if not codes.quick(self.both):
+        if not gaussians.quick(self.both):
             return super().sample_with_kl(noise, name)
         examples, both = self.both.shape
-        return codes.drawn(self.both, noise.normal(name, (examples, both // 2)))
+        return gaussians.drawn(self.both, noise.normal(name, (examples, both // 2)))
 
 
 @dataclass(frozen=True)
@@ -312,8 +317,8 @@ class SharedLogistic(nn.Module):
 
 def _squared_distance(x: Tensor, mean: Tensor) -> Tensor:
     """``sum (x - m)^2`` of each example, (B,)."""
-    if mean.requires_grad and not x.requires_grad and x.dtype == mean.dtype == torch.float32 and codes.quick(x):
-        return codes.distances(x, mean)
+    if mean.requires_grad and not x.requires_grad and x.dtype == mean.dtype == torch.float32 and gaussians.quick(x):
+        return gaussians.distances(x, mean)
     # One pass over the values each way; as a difference that is squared it is seven.
     return _sum_event(functional.mse_loss(mean, x, reduction="none"))
 

@@ -109,7 +109,7 @@ def test_all_sums_are_the_same_on_any_number_of_threads():
             )
             of = Normed(y, *weights, 1e-5, torch.empty(2, 131))
             distances = native.distances(x.float(), x.float().roll(1, 0))
-            found.append([y, *made, native.norm(of), *native.norm_back(of, y), distances])
+            found.append([y, *made, native.batch_norm(of), *native.batch_norm_back(of, y), distances])
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
@@ -126,13 +126,13 @@ def test_a_batch_is_normalised_as_in_float64(examples, features):
         exact_x, *exact_running, exact_scale, exact_shift, training=True, momentum=0.2, eps=1e-3
     )
     of, batches = Normed(x, scale, shift, 1e-3, torch.empty(2, features)), torch.tensor(7)
-    assert off(native.norm(of, Running(*running, batches, 0.2)), exact) < ROUNDED
+    assert off(native.batch_norm(of, Running(*running, batches, 0.2)), exact) < ROUNDED
     assert int(batches) == 8
     for found, wanted in zip(running, exact_running, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)
     gradient = torch.randn(examples, features).bfloat16()
     wanted = torch.autograd.grad(exact, (exact_x, exact_scale, exact_shift), gradient.double())
-    of_x, of_scale, of_shift = native.norm_back(of, gradient)
+    of_x, of_scale, of_shift = native.batch_norm_back(of, gradient)
     root = exact_scale.detach().abs() / (exact_x.detach().var(0, unbiased=False) + 1e-3).sqrt()
     worst = ROUNDED * wanted[0].abs() + 1e-5 * root * gradient.abs().max()
     assert ((of_x.double() - wanted[0]).abs() <= worst).all()
@@ -144,7 +144,7 @@ def test_statistics_that_are_not_kept_are_left_alone():
     x = torch.randn(8, 4).bfloat16()
     of = Normed(x, torch.ones(4), torch.zeros(4), 1e-5, torch.empty(2, 4))
     moving = Running(torch.zeros(4), torch.ones(4), torch.tensor(0), 0.5)
-    assert torch.equal(native.norm(of), native.norm(of, moving))
+    assert torch.equal(native.batch_norm(of), native.batch_norm(of, moving))
     assert not torch.equal(moving.mean, torch.zeros(4))
 
 

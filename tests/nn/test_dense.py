@@ -25,8 +25,11 @@ NETWORKS = {
     "other activations": (lambda: mlp((6, 12, 8, 4), nn.SiLU), (9, 6)),
     "no bias": (lambda: Chain(Dense(6, 8, bias=False), nn.ReLU(), Dense(8, 4, bias=False)), (9, 6)),
     "normalised, no bias": (lambda: Chain(Dense(6, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), Dense(8, 4)), (9, 6)),
-    "plain normalisation": (
-        lambda: Chain(Dense(6, 8), nn.ReLU(), nn.BatchNorm1d(8, affine=False), Dense(8, 4)),
+    "norm behind ReLU": (lambda: Chain(Dense(6, 8), nn.ReLU(), nn.BatchNorm1d(8), Dense(8, 4)), (9, 6)),
+    "norm at the end": (lambda: Chain(Dense(6, 8), nn.ReLU(), nn.BatchNorm1d(8)), (9, 6)),
+    "norm without weights": (lambda: Chain(Dense(6, 8), nn.BatchNorm1d(8, affine=False), Dense(8, 4)), (9, 6)),
+    "norm without memory": (
+        lambda: Chain(Dense(6, 8), nn.BatchNorm1d(8, track_running_stats=False), Dense(8, 4)),
         (9, 6),
     ),
 }
@@ -131,9 +134,10 @@ def test_it_can_be_differentiated_twice(name, monkeypatch):
 
 
 @needed
-def test_a_layer_that_somebody_looks_at_is_torchs():
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_layer_that_somebody_looks_at_is_torchs(place):
     seen, network = [], mlp((6, 8, 4))
-    network[2].register_forward_hook(lambda *given: seen.append(given))
+    network[place].register_forward_hook(lambda *given: seen.append(given))
     with torch.autocast("cpu", torch.bfloat16):
         network(torch.randn(5, 6))
     assert seen

@@ -119,14 +119,14 @@ def dense_back(
     return for_x, for_weight, for_bias
 
 
-def norm(of: Normed, running: Running | None = None) -> Tensor:
+def batch_norm(of: Normed, running: Running | None = None) -> Tensor:
     """``(x - mean) / sqrt(variance + eps) w + b``, bf16; running means and variances move along."""
     y = torch.empty_like(of.x)
     library().norm(of.as_norm(running), of.x.data_ptr(), y.data_ptr(), torch.get_num_threads())
     return y
 
 
-def norm_back(of: Normed, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def batch_norm_back(of: Normed, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of x, of the weight and of the bias."""
     made = torch.empty_like(of.x), torch.empty_like(of.weight), torch.empty_like(of.bias)
     places = [x.data_ptr() for x in (of.x, gradient, *made)]

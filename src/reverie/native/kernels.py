@@ -81,7 +81,7 @@ class Said(ctypes.Structure):
 
 
 class Code(ctypes.Structure):
-    """Means and log-variances of codes, as codes.c has them."""
+    """Means and log-variances of codes, as gaussians.c has them."""
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("examples", "dimensions")),

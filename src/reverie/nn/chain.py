@@ -24,7 +24,7 @@ ACTIVATIONS: dict[Before, Callable[[Tensor], Tensor]] = {Before.SILU: functional
 class Chain(nn.Sequential):
     """``nn.Sequential``; in training its convolutions take an activation before and a (leaky) ReLU behind along.
 
-    So do its dense layers that of a (leaky) ReLU behind, several in a row as one function.
+    Its dense layers, several in a row, are one function with the activations and normalisations behind each.
     """
 
     def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:

@@ -108,7 +108,7 @@ def stack_from(modules: Sequence[nn.Module], place: int) -> Stack | None:
     return Stack(layers, modules[begin:place], ends and layers[-1].activation.slope == 1 and not layers[-1].norm)
 
 
-def alone(layer: nn.Module, x: Tensor) -> Tensor:
+def last_layer(layer: nn.Module, x: Tensor) -> Tensor:
     """What a layer says, as the last word of a network."""
     stack = stack_from([layer], 0) if kernels_run(layer.training, x) else None
     said: Tensor = layer(x) if stack is None else stack(x)
@@ -127,6 +127,8 @@ def _serves_norm(layer: nn.Module, behind: Activation) -> bool:
 
 
 def _activation(layer: nn.Module) -> Activation:
+    if layer._forward_hooks:
+        return PLAIN
     if isinstance(layer, nn.ReLU):
         return Activation(0.0)
     if isinstance(layer, nn.LeakyReLU) and layer.negative_slope >= 0:
@@ -158,7 +160,7 @@ class _Stack(torch.autograd.Function):
             if layer.norm:
                 _, moments, x = kept.pop(), kept.pop(), kept[-1]
                 normed = Normed(x, of.scale, of.shift, layer.norm.eps, moments)
-                gradient, *more = native.norm_back(normed, gradient.to(x.dtype))
+                gradient, *more = native.batch_norm_back(normed, gradient.to(x.dtype))
             behind, x = Behind(gradient, kept.pop(), layer.activation), kept[-1]
             back = place > 0 or of_x
             for_x, *both = native.dense_back(behind, x, of.weight, of_x=back, of_weight=of_weight)
@@ -177,7 +179,7 @@ def _made(stack: Stack, x: Tensor, weights: Sequence[Tensor | None]) -> list[Ten
         kept.append(x)
         if layer.norm:
             normed = Normed(x, of.scale, of.shift, layer.norm.eps, torch.empty(2, x.shape[1]))
-            x = native.norm(normed, _running(layer.norm))
+            x = native.batch_norm(normed, _running(layer.norm))
             kept += [normed.moments, x]
     return kept
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie.nn.chain import Chain
-from reverie.nn.dense import Dense, alone
+from reverie.nn.dense import Dense, last_layer
 
 
 class Heads(nn.ModuleList):
@@ -15,7 +15,7 @@ class Heads(nn.ModuleList):
 
     def forward(self, x: Tensor) -> Tensor:
         """Their outputs one after the other."""
-        return torch.cat([alone(head, x) for head in self], 1)
+        return torch.cat([last_layer(head, x) for head in self], 1)
 
 
 def mlp(

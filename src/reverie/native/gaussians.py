@@ -10,7 +10,7 @@ from reverie.native.kernels import Code, library
 
 
 def code_draw(both: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
-    """``z = m + s e`` and ``KL(N(m, s^2) || N(0, 1))`` of each value, (B, D): see codes.c."""
+    """``z = m + s e`` and ``KL(N(m, s^2) || N(0, 1))`` of each value, (B, D): see gaussians.c."""
     z, kl = torch.empty_like(e), torch.empty_like(e)
     library().code_draw(_code(both, e), z.data_ptr(), kl.data_ptr(), torch.get_num_threads())
     return z, kl
